@@ -1,0 +1,16 @@
+import { defineConfig } from "tsdown";
+
+export default defineConfig({
+  entry: {
+    index: "src/index.ts",
+    "stores/sqlite": "src/stores/sqlite.ts",
+    "store/conformance/index": "src/store/conformance/index.ts",
+    "cli/main": "src/cli/main.ts",
+  },
+  format: "esm",
+  platform: "node",
+  target: "node22.13",
+  dts: true,
+  clean: true,
+  fixedExtension: false,
+});

@@ -1,0 +1,14 @@
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    include: ["test/**/*.test.ts"],
+    testTimeout: 30_000,
+    typecheck: { enabled: true, include: ["test/types/**/*.test-d.ts"], tsconfig: "./tsconfig.json" },
+    coverage: {
+      provider: "v8",
+      include: ["src/log/**", "src/store/**", "src/session/**"],
+      reporter: ["text-summary", "json-summary"],
+    },
+  },
+});
