@@ -1,0 +1,85 @@
+/**
+ * @module
+ * The file store: one folder, one file a session, one line a commit; nothing to install, nothing to run.
+ *
+ * `<directory>/<id>.jsonl`, and `<directory>/@<namespace>/<id>.jsonl` for namespaces. The files are only ever appended
+ * to, so they can be read with `jq`, followed with `tail -f`, and copied while they are written to. Several processes
+ * may write at once. Reading takes no lock.
+ *
+ * @example
+ * ```ts
+ * import { createSessions, fileStore } from "holdfast";
+ * const sessions = createSessions({ store: fileStore("./sessions") });
+ * ```
+ */
+import { invalidArgument } from "../log/errors.ts";
+import type { SessionStore } from "../store/store.ts";
+import type { FileStoreWarning } from "./file/append.ts";
+import type { FileIo } from "./file/io.ts";
+import { nodeIo } from "./file/io.ts";
+import { openRoot } from "./file/root.ts";
+import { folderView } from "./file/view.ts";
+
+export type { FileStoreWarning };
+
+export interface FileStoreOptions {
+  /** The folder that the sessions are in. Made at the first write. */
+  readonly directory: string;
+  /**
+   * What an acknowledged commit survives. `"full"`: the system crashing, as every commit waits for the disk.
+   * `"normal"`: the process crashing; what was written last may be lost or damaged with the system. Default `"full"`.
+   */
+  readonly durability?: "full" | "normal";
+  /**
+   * Whether several processes may write at once, on a local disk: the locks of network file systems can't be relied
+   * on. `false` for a single process saves about a tenth of an append. Default `true`.
+   */
+  readonly lock?: boolean;
+  /** How long to wait for another process before STORE_UNAVAILABLE. Default 10,000. */
+  readonly lockTimeoutMs?: number;
+  /** Told when part of a log is dropped that a crash left unfinished. Default: `process.emitWarning`. */
+  readonly onWarning?: (warning: FileStoreWarning) => void;
+  /** @internal What the file operations go through, for tests. */
+  readonly io?: FileIo;
+}
+
+/**
+ * Keeps sessions in the files of a folder. One commit is one write of one line, on the disk before it is acknowledged,
+ * so a crash at any moment leaves it there wholly or not at all.
+ *
+ * @throws INVALID_ARGUMENT for a directory that is not a path. Every call: STORE_UNAVAILABLE where the folder can't be
+ *   used, STORE_CORRUPT where a log is damaged (which is never written to), MIGRATION_REQUIRED where a later version of
+ *   Holdfast wrote it.
+ * @example
+ * ```ts
+ * const store = fileStore({ directory: "./sessions", durability: "normal" });
+ * ```
+ */
+export function fileStore(options: string | FileStoreOptions): SessionStore {
+  const {
+    directory,
+    durability = "full",
+    lock = true,
+    lockTimeoutMs = 10_000,
+    onWarning = emitWarning,
+    io = nodeIo,
+  } = typeof options === "string" ? { directory: options } : options;
+  if (typeof directory !== "string" || directory === "") {
+    throw invalidArgument('the file store needs a directory, for example fileStore("./sessions")');
+  }
+  if (durability !== "full" && durability !== "normal")
+    throw invalidArgument('durability must be "full" or "normal"');
+  const root = openRoot({
+    directory,
+    isDurable: durability === "full",
+    isShared: lock,
+    lockTimeoutMs,
+    warn: onWarning,
+    io,
+  });
+  return folderView(root, root.directory);
+}
+
+function emitWarning({ message }: FileStoreWarning): void {
+  process.emitWarning(message, "HoldfastWarning");
+}

@@ -1,0 +1,209 @@
+/**
+ * @module
+ * Locks between processes, and between all stores of one process, on the sessions of one folder.
+ *
+ * Node has no file locks of its own, and a lock file that its owner left behind can't be told from one in use. SQLite
+ * has them: a transaction on an empty database takes the operating system's own lock, which goes away with its
+ * process, however that ends. So `.locks` holds a few empty databases; a session belongs to one of them by its name.
+ * Nothing is ever written there. Only SQLite may open these files: where POSIX locks are used, a process that opens and
+ * closes one by any other way gives up its locks on it.
+ *
+ * @see https://www.sqlite.org/lockingv3.html for RESERVED, which one process at a time can hold.
+ */
+import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
+import { crc32 } from "node:zlib";
+import { HoldfastError, messageOf } from "../../log/errors.ts";
+import { STORE } from "./tail.ts";
+
+export interface Locks {
+  /** Which lock stands for the session whose log has this path. */
+  shardOf(path: string): number;
+  /**
+   * Runs `work` while no other process and nobody else in this one holds the lock.
+   *
+   * @throws STORE_UNAVAILABLE where it isn't free within the timeout.
+   */
+  run<T>(shard: number, work: () => Promise<T>): Promise<T>;
+  /** Runs `work` under every lock where all are free just now; says whether it did. */
+  runAlone(work: () => void): boolean;
+  close(): void;
+}
+
+/** Enough that sessions seldom wait for each other, few enough to open them all. */
+const SHARDS = 16;
+const RETRY_MS = 1;
+const RETRY_LIMIT_MS = 20;
+const SQLITE_BUSY = 5;
+
+/** One lock: `take` says whether it was free. */
+interface FileLock {
+  take(): boolean;
+  free(): void;
+  close(): void;
+}
+
+interface Shard {
+  /** Settles when all who came before are done. */
+  last: Promise<unknown>;
+  waiting: number;
+  lock?: FileLock;
+}
+
+/** Shared by all stores of this process on one folder. */
+interface Shared {
+  readonly shards: readonly Shard[];
+  users: number;
+}
+
+const shared = new Map<string, Shared>();
+
+/**
+ * @param folder the real path of the store's folder.
+ * @param isShared whether other processes are kept out too.
+ */
+export async function openLocks(folder: string, timeoutMs: number, isShared: boolean): Promise<Locks> {
+  const openLock = isShared ? await sqliteLocks(join(folder, ".locks")) : () => NO_LOCK;
+  const found = shared.get(folder) ?? newShared();
+  shared.set(folder, found);
+  found.users += 1;
+  const { shards } = found;
+  let isOpen = true;
+
+  const shardAt = (index: number): Shard => {
+    const shard = shards[index];
+    if (shard) return shard;
+    throw new RangeError(`there is no lock ${index}`);
+  };
+
+  const lockOf = (index: number): FileLock => {
+    if (!isShared) return NO_LOCK;
+    const shard = shardAt(index);
+    shard.lock ??= openLock(index);
+    return shard.lock;
+  };
+
+  const take = async (index: number): Promise<FileLock> => {
+    const lock = lockOf(index);
+    const until = performance.now() + timeoutMs;
+    for (let waitMs = RETRY_MS; !lock.take(); waitMs = Math.min(waitMs * 2, RETRY_LIMIT_MS)) {
+      if (performance.now() > until) {
+        throw new HoldfastError(
+          "STORE_UNAVAILABLE",
+          `another process has held lock ${index} of ${folder} for ${timeoutMs} ms; try again, or raise lockTimeoutMs`,
+          { store: STORE, retryable: true },
+        );
+      }
+      await setTimeout(waitMs * (0.5 + Math.random() / 2));
+    }
+    return lock;
+  };
+
+  return {
+    shardOf: (path) => crc32(path) % SHARDS,
+
+    async run(index, work) {
+      const shard = shardAt(index);
+      const before = shard.last;
+      const { promise, resolve } = Promise.withResolvers<void>();
+      shard.last = promise;
+      shard.waiting += 1;
+      try {
+        await before;
+        const lock = await take(index);
+        try {
+          return await work();
+        } finally {
+          lock.free();
+        }
+      } finally {
+        shard.waiting -= 1;
+        resolve();
+      }
+    },
+
+    runAlone(work) {
+      if (shards.some(({ waiting }) => waiting > 0)) return false;
+      const taken: FileLock[] = [];
+      try {
+        for (const index of shards.keys()) {
+          const lock = lockOf(index);
+          if (!lock.take()) return false;
+          taken.push(lock);
+        }
+        work();
+        return true;
+      } finally {
+        for (const lock of taken) lock.free();
+      }
+    },
+
+    close() {
+      if (!isOpen) return;
+      isOpen = false;
+      found.users -= 1;
+      if (found.users > 0) return;
+      shared.delete(folder);
+      for (const shard of shards) void shard.last.then(() => shard.lock?.close());
+    },
+  };
+}
+
+function newShared(): Shared {
+  return {
+    shards: Array.from({ length: SHARDS }, (): Shard => ({ last: Promise.resolve(), waiting: 0 })),
+    users: 0,
+  };
+}
+
+const NO_LOCK: FileLock = { take: () => true, free: () => undefined, close: () => undefined };
+
+async function sqliteLocks(folder: string): Promise<(index: number) => FileLock> {
+  const { DatabaseSync } = await import("node:sqlite").catch((error: unknown) => {
+    throw new HoldfastError(
+      "STORE_UNAVAILABLE",
+      `the file store takes its locks with node:sqlite, and this runtime has none (${messageOf(error)}); use Node 22.13 or later, or lock: false where a single process writes`,
+      { store: STORE, retryable: false, cause: error },
+    );
+  });
+  return (index) => {
+    const path = join(folder, `${index}.db`);
+    try {
+      const database = new DatabaseSync(path);
+      // Else SQLite makes a journal file for each transaction on an empty database: five times the cost.
+      database.exec("PRAGMA journal_mode = MEMORY");
+      const begin = database.prepare("BEGIN IMMEDIATE");
+      const end = database.prepare("ROLLBACK");
+      return {
+        take() {
+          try {
+            begin.run();
+            return true;
+          } catch (error) {
+            if (isBusy(error)) return false;
+            throw unusable(path, error);
+          }
+        },
+        free: () => {
+          end.run();
+        },
+        close: () => database.close(),
+      };
+    } catch (error) {
+      throw unusable(path, error);
+    }
+  };
+}
+
+function isBusy(error: unknown): boolean {
+  // The lower byte is the primary result code: https://www.sqlite.org/rescode.html
+  return error instanceof Error && "errcode" in error && (Number(error.errcode) & 0xff) === SQLITE_BUSY;
+}
+
+function unusable(path: string, error: unknown): HoldfastError {
+  return new HoldfastError(
+    "STORE_UNAVAILABLE",
+    `the file store can't take the lock ${path} (${messageOf(error)}); give this process write permission on the folder, or use lock: false where a single process writes`,
+    { store: STORE, retryable: false, cause: error },
+  );
+}

@@ -1,0 +1,148 @@
+/**
+ * @module
+ * What all namespaces of one file store share: its folder, its open logs, its locks.
+ */
+import { join, resolve } from "node:path";
+import { HoldfastError } from "../../log/errors.ts";
+import type { MigrationReport, StoreCapabilities } from "../../store/store.ts";
+import type { Appender, FileStoreWarning } from "./append.ts";
+import { appender } from "./append.ts";
+import type { FileIo } from "./io.ts";
+import { READ, unavailable } from "./io.ts";
+import { LAYOUT, readLayout, writeLayout } from "./layout.ts";
+import type { Locks } from "./locks.ts";
+import { openLocks } from "./locks.ts";
+import type { OpenLogs } from "./logs.ts";
+import { openLogs } from "./logs.ts";
+import { STORE } from "./tail.ts";
+
+export interface Root {
+  readonly io: FileIo;
+  readonly directory: string;
+  readonly capabilities: StoreCapabilities;
+  /** Whether other processes may write. */
+  readonly isShared: boolean;
+  readonly isDurable: boolean;
+  readonly logs: OpenLogs;
+  readonly appender: Appender;
+  /** Checks that the store is open and knows the folder's layout. Every call begins with it. */
+  enter(): void;
+  /** Makes the folder where it is not there yet, and answers with its locks. Every write begins with it. */
+  prepare(): Promise<Locks>;
+  migrate(): Promise<MigrationReport>;
+  ping(): void;
+  /** Has `release` called when the store is closed. */
+  onClose(release: () => void): void;
+  close(): Promise<void>;
+}
+
+export interface RootOptions {
+  readonly directory: string;
+  readonly isDurable: boolean;
+  readonly isShared: boolean;
+  readonly lockTimeoutMs: number;
+  readonly warn: (warning: FileStoreWarning) => void;
+  readonly io: FileIo;
+}
+
+const MAX_ENTRY_BYTES = 16 * 1024 * 1024;
+
+export function openRoot({ directory, isDurable, isShared, lockTimeoutMs, warn, io }: RootOptions): Root {
+  const folder = resolve(directory);
+  const logs = openLogs(io);
+  const writer = appender(io, isDurable, warn);
+  const releases: (() => void)[] = [() => logs.close()];
+  let isClosed = false;
+  let layout = 0;
+  let locks: Promise<Locks> | undefined;
+
+  const enter = (): void => {
+    if (isClosed) {
+      throw new HoldfastError("STORE_UNAVAILABLE", `the file store on ${folder} is closed; open it again`, {
+        store: STORE,
+        retryable: false,
+      });
+    }
+    if (layout > 0) return;
+    try {
+      layout = readLayout(io, folder);
+      if (layout === 0 && io.stat(folder)?.isDirectory() === false) {
+        throw new HoldfastError(
+          "STORE_UNAVAILABLE",
+          `${folder} is a file, and the file store needs a folder; name another directory`,
+          { store: STORE, retryable: false },
+        );
+      }
+    } catch (error) {
+      throw unavailable(error, folder);
+    }
+  };
+
+  const open = async (): Promise<Locks> => {
+    try {
+      await writer.makeFolder(isShared ? join(folder, ".locks") : folder);
+      if (layout === 0) await writeLayout(io, folder, isDurable);
+      return await openLocks(io.realPath(folder), lockTimeoutMs, isShared);
+    } catch (error) {
+      throw unavailable(error, folder);
+    }
+  };
+
+  const prepare = (): Promise<Locks> => {
+    locks ??= open().catch((error: unknown) => {
+      locks = undefined;
+      throw error;
+    });
+    return locks;
+  };
+
+  return {
+    io,
+    directory: folder,
+    capabilities: {
+      durability: isDurable ? "disk" : "os",
+      search: "substring",
+      watch: "poll",
+      idempotency: "full",
+      listConsistency: "strong",
+      maxEntryBytes: MAX_ENTRY_BYTES,
+      nativeTtl: false,
+      writers: isShared ? "many" : "one-process",
+    },
+    isShared,
+    isDurable,
+    logs,
+    appender: writer,
+    enter,
+    prepare,
+
+    async migrate() {
+      enter();
+      const from = layout;
+      await prepare();
+      layout = LAYOUT;
+      return { store: STORE, from, to: LAYOUT, steps: from === 0 ? [`made the folder ${folder}`] : [] };
+    },
+
+    ping() {
+      enter();
+      try {
+        if (io.stat(folder)) io.close(io.open(folder, READ));
+      } catch (error) {
+        throw unavailable(error, folder);
+      }
+    },
+
+    onClose(release) {
+      releases.push(release);
+    },
+
+    async close() {
+      if (isClosed) return;
+      isClosed = true;
+      for (const release of releases) release();
+      const opened = await locks?.catch(() => undefined);
+      opened?.close();
+    },
+  };
+}

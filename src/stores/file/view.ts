@@ -1,0 +1,260 @@
+/**
+ * @module
+ * The store as one namespace sees it: the logs in one folder.
+ */
+import { join } from "node:path";
+import { HoldfastError } from "../../log/errors.ts";
+import type { SessionRecord } from "../../log/record.ts";
+import { isExpired } from "../../log/record.ts";
+import { checkId } from "../../log/values.ts";
+import type { CommitOutcome, SessionStore } from "../../store/store.ts";
+import { breather } from "../breather.ts";
+import type { SearchedLog } from "../text-search.ts";
+import { searchLogs } from "../text-search.ts";
+import { newName } from "./append.ts";
+import { catalog } from "./catalog.ts";
+import { APPEND, closing, READ, unavailable } from "./io.ts";
+import type { OpenLog } from "./logs.ts";
+import { openLog } from "./logs.ts";
+import { folderOf, LOG_SUFFIX, nameOf } from "./names.ts";
+import type { PreparedCommit } from "./plan.ts";
+import { plan, prepare } from "./plan.ts";
+import { entryAt, newestFirst, readIds, readRange } from "./range.ts";
+import type { Root } from "./root.ts";
+import { STORE } from "./tail.ts";
+import { touchedFile } from "./touched.ts";
+
+/** Logs that one batch opens at once; a longer one is done in parts. */
+const AT_ONCE = 128;
+const NO_IDS: ReadonlyMap<string, number> = new Map();
+
+export function folderView(root: Root, folder: string): SessionStore {
+  const { io, logs, appender, isDurable } = root;
+  const views = new Map<string, SessionStore>();
+  const breathe = breather();
+  const touched = root.isShared ? touchedFile(io, folder) : undefined;
+  const sessions = catalog(io, folder, logs.peek, touched);
+  if (touched) root.onClose(touched.close);
+
+  const pathOf = (id: string): string => join(folder, `${nameOf(id)}${LOG_SUFFIX}`);
+
+  /** Runs `work` in an open store; a file operation that fails there is told as STORE_UNAVAILABLE. */
+  const using = async <T>(
+    path: string,
+    sessionId: string | undefined,
+    work: () => T | Promise<T>,
+  ): Promise<T> => {
+    root.enter();
+    // Reading waits for nothing, so a caller that reads in a loop would keep everybody else from running.
+    if (breathe.isDue()) await breathe.pause();
+    try {
+      return await work();
+    } catch (error) {
+      throw unavailable(error, path, sessionId);
+    }
+  };
+
+  const logToWrite = (path: string, sessionId: string): OpenLog | undefined => {
+    const log = logs.get(path, sessionId);
+    if (!log || log.isWritable) return log;
+    // It could not be opened to write before: try again, and fail with the reason where it still can't.
+    logs.drop(path);
+    io.close(io.open(path, APPEND));
+    return logs.get(path, sessionId);
+  };
+
+  /** All commits of one batch to one session. Called under its lock. */
+  const write = async (
+    path: string,
+    sessionId: string,
+    batch: readonly PreparedCommit[],
+    outcomes: CommitOutcome[],
+  ): Promise<void> => {
+    const log = logToWrite(path, sessionId);
+    const work = async (): Promise<void> => {
+      if (log && batch.some(({ ids }) => ids.length > 0)) log.ids ??= await readIds(log);
+      const { change, bytes, outcomes: decided } = plan(batch, log?.tail, log?.ids ?? NO_IDS);
+      for (const [index, outcome] of decided) outcomes[index] = outcome;
+      if (!change) return;
+      const { tail, ids, keys, recordLength } = change;
+      if (!log) await appender.makeFolder(folder);
+      touched?.grow(nameOf(sessionId), tail.end);
+      try {
+        if (log) await appender.append(log, bytes, tail);
+        else logs.add(path, await appender.create(path, sessionId, bytes, tail), ids);
+      } catch (error) {
+        logs.drop(path);
+        throw error;
+      }
+      if (log?.ids) for (const [id, seq] of ids) log.ids.set(id, seq);
+      sessions.put(keys, tail, recordLength);
+    };
+    await (log ? logs.hold(log, work) : work());
+  };
+
+  const commitPart = async (
+    part: readonly (readonly [string, readonly PreparedCommit[]])[],
+    outcomes: CommitOutcome[],
+  ): Promise<void> => {
+    const locks = await root.prepare();
+    const shards = Map.groupBy(part, ([sessionId]) => locks.shardOf(pathOf(sessionId)));
+    await allDone(
+      [...shards].map(([shard, items]) =>
+        locks.run(shard, () =>
+          allDone(
+            items.map(([sessionId, batch]) => {
+              const path = pathOf(sessionId);
+              return using(path, sessionId, () => write(path, sessionId, batch, outcomes));
+            }),
+          ),
+        ),
+      ),
+    );
+    if (touched?.isLong()) locks.runAlone(shortenTouched);
+  };
+
+  const shortenTouched = (): void => {
+    sessions.follow();
+    touched?.replace();
+  };
+
+  /** Removes a session where `condition` holds once nobody else can write to it. */
+  const remove = async (id: string, condition: () => boolean): Promise<boolean> => {
+    const path = pathOf(id);
+    if (!io.stat(folder)) return false;
+    const locks = await root.prepare();
+    return locks.run(locks.shardOf(path), async () => {
+      if (!condition()) return false;
+      const name = nameOf(id);
+      const isThere = io.stat(path) !== undefined;
+      if (isThere) touched?.remove(name);
+      logs.drop(path);
+      const isChanged = [io.remove(path), io.remove(newName(path))].includes(true);
+      const isErased = touched?.erase(name) === true;
+      sessions.remove(id);
+      if (isChanged) await appender.syncFolder(folder);
+      if (isErased && isDurable) await touched?.sync();
+      return isThere;
+    });
+  };
+
+  /** For a search, which opens one log after another and keeps none. */
+  const searched = (record: SessionRecord): SearchedLog => ({
+    record,
+    *newestFirst() {
+      const log = openLog(io, pathOf(record.id), READ, record.id);
+      if (!log) return;
+      try {
+        yield* newestFirst(log);
+      } finally {
+        io.close(log.file);
+      }
+    },
+    at(seq) {
+      const log = openLog(io, pathOf(record.id), READ, record.id);
+      return log && closing(io, log.file, () => entryAt(log, seq));
+    },
+  });
+
+  const view: SessionStore = {
+    name: STORE,
+    capabilities: root.capabilities,
+
+    async commit(commits) {
+      root.enter();
+      const prepared = commits.map((commit, index) => prepare(commit, index, root.capabilities));
+      const bySession = [...Map.groupBy(prepared, ({ sessionId }) => sessionId)];
+      const outcomes: CommitOutcome[] = [];
+      for (let at = 0; at < bySession.length; at += AT_ONCE)
+        await commitPart(bySession.slice(at, at + AT_ONCE), outcomes);
+      return outcomes;
+    },
+
+    async find(ids) {
+      return Promise.all(
+        ids.map((id) => using(pathOf(id), id, () => logs.get(pathOf(id), id)?.tail.record())),
+      );
+    },
+
+    async read(id, range) {
+      const path = pathOf(id);
+      return using(path, id, async () => {
+        const attempt = async () => {
+          const log = logs.get(path, id);
+          return log ? logs.hold(log, () => readRange(log, range)) : [];
+        };
+        try {
+          return await attempt();
+        } catch (error) {
+          if (!HoldfastError.is(error, "STORE_CORRUPT")) throw error;
+          // A write that was taken back meanwhile looks like damage. Damage looks the same the second time.
+          logs.drop(path);
+          return attempt();
+        }
+      });
+    },
+
+    async list(query) {
+      return using(folder, undefined, () => sessions.page(query, folder));
+    },
+
+    async search(text, query) {
+      return using(folder, undefined, async () => {
+        return searchLogs(text, query, folder, map(await sessions.records(query), searched));
+      });
+    },
+
+    async remove(id) {
+      return using(pathOf(id), id, () => remove(id, () => true));
+    },
+
+    async sweep(nowMs, limit) {
+      return using(folder, undefined, async () => {
+        const swept: string[] = [];
+        const records = await sessions.records({ order: "updated", limit });
+        const expired = [...records].filter(
+          (record) => record.status !== "deleted" && isExpired(record, nowMs),
+        );
+        for (const { id } of expired) {
+          if (swept.length === limit) break;
+          const isStill = (): boolean => {
+            const record = logs.get(pathOf(id), id)?.tail.record();
+            return record !== undefined && isExpired(record, nowMs);
+          };
+          if (await remove(id, isStill)) swept.push(id);
+        }
+        return swept;
+      });
+    },
+
+    async migrate() {
+      return root.migrate();
+    },
+
+    namespace(name) {
+      if (name === "") return view;
+      const within = folderOf(checkId(name, "namespace"));
+      const found = views.get(within) ?? folderView(root, join(folder, within));
+      views.set(within, found);
+      return found;
+    },
+
+    async ping() {
+      root.ping();
+    },
+
+    close: () => root.close(),
+  };
+  return view;
+}
+
+function* map<T, R>(items: Iterable<T>, convert: (item: T) => R): Generator<R> {
+  for (const item of items) yield convert(item);
+}
+
+/** Waits for all, also where one fails, then fails with the first failure. */
+async function allDone(calls: readonly Promise<void>[]): Promise<void> {
+  for (const result of await Promise.allSettled(calls)) {
+    if (result.status === "rejected") throw result.reason;
+  }
+}

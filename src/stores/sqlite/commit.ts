@@ -1,0 +1,129 @@
+/**
+ * @module
+ * Commits: each is checked against its session under the write lock and then written, or not touched at all. So a
+ * commit that is refused leaves nothing to undo, and fails no other of its batch.
+ */
+import type { Entry } from "../../log/entry.ts";
+import { invalidArgument } from "../../log/errors.ts";
+import { callerId, checkSize, encodeData, encodeRecord } from "../../store/codec.ts";
+import type { Commit, CommitOutcome, StoreCapabilities } from "../../store/store.ts";
+import type { SqlTables } from "../sql/names.ts";
+import { quoteName } from "../sql/names.ts";
+import type { Sql } from "./connection.ts";
+import type { SqlValue } from "./driver.ts";
+import { integer, storedId, text } from "./driver.ts";
+import { NAME } from "./errors.ts";
+import type { RecordCache } from "./record-cache.ts";
+
+/** A commit as it will be bound, made before the write lock is taken. */
+interface Encoded {
+  readonly commit: Commit;
+  readonly record: string;
+  /** The ids that callers gave. */
+  readonly ids: readonly string[];
+  /** Of each entry all but the session's key, in the order of the columns. */
+  readonly rows: readonly (readonly SqlValue[])[];
+}
+
+/**
+ * Encodes `commits`, so that whatever can't be stored is refused before anything is written.
+ *
+ * @throws INVALID_ARGUMENT, ENTRY_TOO_LARGE
+ */
+export function encodeCommits(commits: readonly Commit[], capabilities: StoreCapabilities): Encoded[] {
+  return commits.map((commit) => {
+    const { sessionId, entries, record } = commit;
+    const ids = entries.flatMap((entry) => callerId(entry) ?? []);
+    if (ids.length > 1 && new Set(ids).size < ids.length) {
+      throw invalidArgument(
+        `a commit to session ${JSON.stringify(sessionId)} holds the same entry id twice; give each entry an id of its own`,
+        sessionId,
+      );
+    }
+    const rows = entries.map((entry) => rowOf(entry, sessionId, capabilities));
+    return { commit, record: encodeRecord(record), ids, rows };
+  });
+}
+
+function rowOf(entry: Entry, sessionId: string, capabilities: StoreCapabilities): SqlValue[] {
+  const data = encodeData(entry);
+  checkSize(data, sessionId, NAME, capabilities);
+  // As JSON, because a lone surrogate or NUL would not come back from a text column.
+  const words = entry.text === undefined ? null : JSON.stringify(entry.text);
+  if (words !== null) checkSize(words, sessionId, NAME, capabilities);
+  return [entry.seq, entry.type, entry.at, storedId(callerId(entry)), entry.commit ?? null, words, data];
+}
+
+export type Committer = (sql: Sql, namespace: string, encoded: Encoded) => CommitOutcome;
+
+/** More than the sessions that a process writes to at a time. */
+const MAX_KNOWN_KEYS = 10_000;
+
+/** What applies one commit, within the write transaction that is open. */
+export function createCommitter(tables: SqlTables, cache: RecordCache): Committer {
+  const sessions = quoteName(tables.sessions);
+  const entries = quoteName(tables.entries);
+  // The columns that a commit seldom changes. Where they stay, the indexes that hold no version are not written.
+  const isSettled =
+    "status = ? AND expires_at IS ? AND kind = ? AND user_id IS ? AND agent IS ? AND parent_id IS ?";
+  const written = "version = ?, seq = ?, updated_at = ?, label = ?, record = ?";
+  const select = `SELECT key, version, created_at = ? AS is_same_life, (${isSettled}) AS is_settled FROM ${sessions} WHERE namespace = ? AND id = ?`;
+  const advance = `UPDATE ${sessions} SET ${written} WHERE key = ? AND namespace = ? AND id = ? AND version = ? AND created_at = ? AND ${isSettled}`;
+  const change = `UPDATE ${sessions} SET ${written}, status = ?, expires_at = ?, kind = ?, user_id = ?, agent = ?, parent_id = ? WHERE key = ?`;
+  const create = `INSERT INTO ${sessions} (version, seq, updated_at, label, record, status, expires_at, kind, user_id, agent, parent_id, created_at, namespace, id) VALUES (${Array(14).fill("?").join(", ")})`;
+  const append = `INSERT INTO ${entries} (session_key, seq, type, at, id, commit_id, text, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`;
+  const findId = `SELECT seq FROM ${entries} WHERE session_key = ? AND id = ?`;
+  const findRecord = `SELECT version, record FROM ${sessions} WHERE key = ?`;
+  /** A guess, which the guards of {@link advance} verify. */
+  const keys = new Map<string, number>();
+
+  return (sql, namespace, { commit, record: encodedRecord, ids, rows }) => {
+    const { sessionId, expectedVersion, record } = commit;
+    const { version, seq, updatedAt, createdAt, label = null } = record;
+    const { status, expiresAt = null, kind, userId = null, agent = null, parentId = null } = record;
+    const changed = [version, seq, updatedAt, label, encodedRecord] as const;
+    const settled = [status, expiresAt, kind, userId, agent, parentId] as const;
+    const name = `${namespace}\0${sessionId}`;
+
+    const isAdvanced = (key: number): boolean =>
+      Number(
+        sql.run(advance, ...changed, key, namespace, sessionId, expectedVersion, createdAt, ...settled)
+          .changes,
+      ) > 0;
+    const write = (key: number): CommitOutcome => {
+      for (const values of rows) sql.run(append, key, ...values);
+      return { status: "committed" };
+    };
+
+    const known = keys.get(name);
+    if (known !== undefined && ids.length === 0 && isAdvanced(known)) return write(known);
+
+    const row = sql.get(select, createdAt, ...settled, namespace, sessionId);
+    if (!row) {
+      if (expectedVersion !== 0) return { status: "conflict" };
+      return write(
+        Number(sql.run(create, ...changed, ...settled, createdAt, namespace, sessionId).lastInsertRowid),
+      );
+    }
+    const key = integer(row, "key");
+    if (keys.size >= MAX_KNOWN_KEYS) keys.clear();
+    keys.set(name, key);
+    for (const id of ids) {
+      const found = sql.get(findId, key, storedId(id));
+      if (found) return { status: "duplicate", entryId: id, seq: integer(found, "seq") };
+    }
+    if (integer(row, "version") !== expectedVersion || integer(row, "is_same_life") !== 1) {
+      const current = sql.get(findRecord, key);
+      if (!current) return { status: "conflict" };
+      const currentRecord = cache.decode(
+        key,
+        integer(current, "version"),
+        text(current, "record"),
+        sessionId,
+      );
+      return { status: "conflict", current: currentRecord };
+    }
+    if (integer(row, "is_settled") !== 1 || !isAdvanced(key)) sql.run(change, ...changed, ...settled, key);
+    return write(key);
+  };
+}

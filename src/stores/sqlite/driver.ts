@@ -1,0 +1,116 @@
+/**
+ * @module
+ * What the store needs of a SQLite driver. node:sqlite, better-sqlite3 and libsql all have it.
+ */
+import { HoldfastError, invalidArgument, messageOf } from "../../log/errors.ts";
+
+export type SqlValue = string | number | null | Uint8Array;
+
+export interface RunResult {
+  readonly changes: number | bigint;
+  readonly lastInsertRowid: number | bigint;
+}
+
+/** A prepared statement with positional parameters. */
+export interface SqliteStatement {
+  run(...values: SqlValue[]): RunResult;
+  get(...values: SqlValue[]): unknown;
+  all(...values: SqlValue[]): unknown[];
+}
+
+/** An open database of a synchronous driver: `DatabaseSync` of node:sqlite, better-sqlite3's or libsql's `Database`. */
+export interface SqliteDatabase {
+  exec(sql: string): unknown;
+  prepare(sql: string): SqliteStatement;
+}
+
+export type Row = Readonly<Record<string, unknown>>;
+
+/**
+ * The file of `database`, `""` where it is in memory.
+ *
+ * @throws INVALID_ARGUMENT unless it is an open database of a driver that answers synchronously.
+ */
+export function fileOf(database: SqliteDatabase): string {
+  const wrong =
+    "database must be an open DatabaseSync of node:sqlite, or an open Database of better-sqlite3 or libsql (not of a driver that answers with promises)";
+  if (typeof database !== "object" || database === null) throw invalidArgument(wrong);
+  if (typeof database.prepare !== "function" || typeof database.exec !== "function")
+    throw invalidArgument(wrong);
+  let row: unknown;
+  try {
+    const statement: unknown = database.prepare("PRAGMA database_list");
+    if (!isStatement(statement)) throw invalidArgument(wrong);
+    row = statement.all().find((found) => isRow(found) && found.name === "main");
+  } catch (error) {
+    throw HoldfastError.is(error) ? error : invalidArgument(`${wrong}: ${messageOf(error)}`);
+  }
+  if (!isRow(row)) throw invalidArgument(wrong);
+  return typeof row.file === "string" ? row.file : "";
+}
+
+/** Whether the SQLite of `database`, or of this Node without one, has FTS5; node:sqlite has it from Node 22.16. */
+export function hasFullText(database?: SqliteDatabase): boolean {
+  const find = (open: SqliteDatabase): boolean =>
+    isRow(open.prepare("SELECT 1 AS found FROM pragma_module_list WHERE name = 'fts5'").get());
+  if (database) return find(database);
+  if (ownFullText !== undefined) return ownFullText;
+  const { DatabaseSync } = process.getBuiltinModule("node:sqlite");
+  const probe = new DatabaseSync(":memory:");
+  ownFullText = find(probe);
+  probe.close();
+  return ownFullText;
+}
+
+let ownFullText: boolean | undefined;
+
+function isStatement(value: unknown): value is SqliteStatement {
+  return typeof value === "object" && value !== null && "all" in value && typeof value.all === "function";
+}
+
+export function isRow(value: unknown): value is Row {
+  return typeof value === "object" && value !== null;
+}
+
+/** The whole number in `column`. Some drivers can be set to answer with bigint. */
+export function integer(row: Row, column: string): number {
+  const value = row[column];
+  if (typeof value === "number") return value;
+  if (typeof value === "bigint") return Number(value);
+  throw damaged(column, "number", value);
+}
+
+export function text(row: Row, column: string): string {
+  const value = row[column];
+  if (typeof value === "string") return value;
+  throw damaged(column, "text", value);
+}
+
+export function textOrNull(row: Row, column: string): string | null {
+  return row[column] === null ? null : text(row, column);
+}
+
+/**
+ * An id as it is stored: text, but bytes where it holds NUL, which libsql reads as the end of a text. Bytes and text
+ * are never equal in SQLite, so two ids never meet.
+ */
+export function storedId(id: string | undefined): SqlValue {
+  if (id === undefined) return null;
+  return id.includes("\0") ? Buffer.from(id) : id;
+}
+
+export function idOrNull(row: Row, column: string): string | null {
+  const value = row[column];
+  if (value instanceof Uint8Array) return Buffer.from(value).toString();
+  // libsql answers so where it reads several rows.
+  if (value instanceof ArrayBuffer) return Buffer.from(value).toString();
+  return textOrNull(row, column);
+}
+
+function damaged(column: string, expected: string, value: unknown): HoldfastError {
+  return new HoldfastError(
+    "STORE_CORRUPT",
+    `column ${column} holds ${value === null ? "null" : typeof value} where a ${expected} must be; the database was changed by another program: restore a backup`,
+    { store: "sqlite" },
+  );
+}
