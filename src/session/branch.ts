@@ -1,0 +1,205 @@
+/**
+ * @module
+ * New sessions: fresh ones, forks and children.
+ */
+import type { NewMessage, NewSession } from "../log/decide.ts";
+import { HoldfastError, invalidArgument } from "../log/errors.ts";
+import { lineageAt } from "../log/lineage.ts";
+import type { Conversation, SessionRecord } from "../log/record.ts";
+import { conversationOf, EMPTY_CONVERSATION } from "../log/record.ts";
+import { messageText } from "../log/text.ts";
+import { checkId } from "../log/values.ts";
+import { checkData, migrated, needsMigration } from "./data.ts";
+import type { History } from "./history.ts";
+import { historyOf } from "./history.ts";
+import { checkCount, checkDuration, checkLabel, newMessages, storedObject } from "./input.ts";
+import { findMessage } from "./messages.ts";
+import { makeWay } from "./retention.ts";
+import type { Runtime, Scope } from "./runtime.ts";
+import { recordOf } from "./runtime.ts";
+import type { ForkOptions, SessionInit } from "./types.ts";
+import type { Writer } from "./writer.ts";
+
+/** Creates a session from what its user gave. */
+export async function createFrom(
+  runtime: Runtime,
+  init: SessionInit<object, object>,
+  scope: Scope,
+): Promise<Writer> {
+  const id = init.id === undefined ? runtime.generateId() : checkId(init.id, "session id");
+  const messages = newMessages(init.messages ?? []);
+  const label = init.label === undefined ? labelOf(runtime, messages) : checkLabel(init.label);
+  const userId = scope.userId ?? init.userId;
+  const data = init.data === undefined ? undefined : storedObject(init.data, "data");
+  if (data) await checkData(runtime.schema, data, id);
+  return createLog(runtime, {
+    id,
+    namespace: "",
+    kind: "session",
+    dataVersion: runtime.dataVersion,
+    ...(userId !== undefined && { userId: checkId(userId, "user id") }),
+    ...(init.agent !== undefined && { agent: checkId(init.agent, "agent") }),
+    ...(label !== undefined && { label }),
+    ...(data && { data }),
+    ...(init.metadata !== undefined && { metadata: storedObject(init.metadata, "metadata") }),
+    ...(init.expiresInMs !== undefined && {
+      expiresAt: runtime.clock() + checkDuration(init.expiresInMs, "expiresInMs"),
+    }),
+    messages,
+  });
+}
+
+/** The label that a session gets from its first words of the user. */
+export function labelOf(runtime: Runtime, messages: readonly NewMessage[]): string | undefined {
+  const first = messages.find(
+    ({ message }) => message["role"] === "user" && messageText(message).trim() !== "",
+  );
+  return first && runtime.labelFrom?.(messageText(first.message));
+}
+
+/** Commits a new log. What has expired, or was deleted and is inherited by nobody, makes way for it. */
+export async function createLog(runtime: Runtime, session: NewSession): Promise<Writer> {
+  const { writers, events } = runtime;
+  const writer = writers.direct(session.id, undefined);
+  try {
+    await writer.submit({ command: { type: "create", session } });
+  } catch (error) {
+    if (!HoldfastError.is(error, "SESSION_EXISTS") || !(await makeWay(runtime, session.id))) throw error;
+    return createLog(runtime, session);
+  }
+  const record = recordOf(writer);
+  events.emit("created", { sessionId: session.id, record });
+  return writers.of(record);
+}
+
+/** Forks the session that `history` is of. Fails, leaving nothing, where the session is deleted meanwhile. */
+export async function forkFrom(
+  runtime: Runtime,
+  history: History,
+  options: ForkOptions,
+  scope: Scope,
+): Promise<Writer> {
+  const parent = history.record;
+  const at = await positionIn(history, options.at);
+  const label = options.label === undefined ? parent.label : checkLabel(options.label);
+  const userId = scope.userId ?? options.userId ?? parent.userId;
+  const id = options.id === undefined ? runtime.generateId() : checkId(options.id, "session id");
+  const writer = await createHeir(runtime, parent, at, {
+    id,
+    metadata: parent.metadata,
+    dataVersion: parent.dataVersion,
+    base: await conversationAt(runtime, history, at),
+    ...inherited(parent),
+    ...(userId !== undefined && { userId: checkId(userId, "user id") }),
+    ...(label !== undefined && { label }),
+  });
+  runtime.events.emit("forked", { sessionId: id, record: recordOf(writer), parentId: parent.id });
+  return writer;
+}
+
+/** Creates a session that inherits the history of `parent` up to `at`. */
+async function createHeir(
+  runtime: Runtime,
+  parent: SessionRecord,
+  at: number,
+  session: Omit<NewSession, "namespace" | "kind">,
+): Promise<Writer> {
+  const { store } = runtime;
+  const lineage = lineageAt(parent, at);
+  const own = { kind: "fork", namespace: "", parentId: parent.id, lineage } as const;
+  const writer = await createLog(runtime, { ...session, ...own });
+  // A delete looks for forks after it has marked the session. Marked by now: it may have missed this one.
+  const sources = lineage.flatMap((part) => (part.erased ? [] : part.id));
+  const [now, ...found] = await store.find([parent.id, ...sources]);
+  const isGone = now === undefined || (now.status === "deleted" && parent.status !== "deleted");
+  if (!isGone && !found.includes(undefined)) return writer;
+  await store.remove(session.id);
+  throw new HoldfastError(
+    "SESSION_DELETED",
+    `session ${JSON.stringify(parent.id)} was deleted while it was forked; there is no fork`,
+    { sessionId: parent.id, store: store.name },
+  );
+}
+
+async function positionIn(history: History, at: ForkOptions["at"]): Promise<number> {
+  const { id, seq } = history.record;
+  if (at === undefined) return seq;
+  const position =
+    typeof at === "object" ? (await findMessage(history, at.messageId)).seq : checkCount(at, "at", 1);
+  if (position <= seq) return position;
+  throw invalidArgument(
+    `session ${JSON.stringify(id)} has no position ${position}; its newest is ${seq}`,
+    id,
+  );
+}
+
+/** The conversation as it was at a position, with its data in the shape that the session's data has now. */
+export async function conversationAt(runtime: Runtime, history: History, seq: number): Promise<Conversation> {
+  const past = await history.recordAt(seq);
+  const { dataVersion, id } = history.record;
+  const canMigrate = runtime.migrateData !== undefined && runtime.dataVersion === dataVersion;
+  if (!needsMigration(past.dataVersion, dataVersion, canMigrate, id)) return conversationOf(past);
+  const data = await migrated(runtime, past.data, past.dataVersion, id);
+  return { ...conversationOf(past), data, dataVersion };
+}
+
+/** A child session: its parent's user, no messages, a log of its own. */
+export function spawnFrom(
+  runtime: Runtime,
+  parent: SessionRecord,
+  options: { label?: string; agent?: string; id?: string },
+): Promise<Writer> {
+  const { id = runtime.generateId(), label, agent } = options;
+  return createLog(runtime, {
+    id: checkId(id, "session id"),
+    namespace: "",
+    kind: "child",
+    parentId: parent.id,
+    dataVersion: runtime.dataVersion,
+    ...inherited(parent),
+    ...(agent !== undefined && { agent: checkId(agent, "agent") }),
+    ...(label !== undefined && { label: checkLabel(label) }),
+  });
+}
+
+/** A session that takes another's place: same user, agent and metadata, nothing collected. */
+export function successorOf(
+  runtime: Runtime,
+  { record }: History,
+  preserveHistory: boolean,
+): Promise<Writer> {
+  const { label, messageCount, lastMessageAt, compactedUpTo, metadata } = record;
+  const session = {
+    id: runtime.generateId(),
+    dataVersion: runtime.dataVersion,
+    metadata,
+    ...inherited(record),
+  };
+  if (!preserveHistory) return createLog(runtime, { ...session, namespace: "", kind: "session" });
+  return createHeir(runtime, record, record.seq, {
+    ...session,
+    ...(label !== undefined && { label }),
+    base: {
+      ...EMPTY_CONVERSATION,
+      messageCount,
+      ...(lastMessageAt !== undefined && { lastMessageAt }),
+      ...(compactedUpTo !== undefined && { compactedUpTo }),
+    },
+  });
+}
+
+function inherited(parent: SessionRecord): Pick<NewSession, "userId" | "agent" | "expiresAt"> {
+  const { userId, agent, expiresAt } = parent;
+  return {
+    ...(userId !== undefined && { userId }),
+    ...(agent !== undefined && { agent }),
+    ...(expiresAt !== undefined && { expiresAt }),
+  };
+}
+
+/** The history of `writer`'s session as others see it: saved and read anew. */
+export async function freshHistory(runtime: Runtime, writer: Writer): Promise<History> {
+  if (writer.pending > 0) await writer.save();
+  await writer.refresh();
+  return historyOf(runtime.store, writer.snapshot());
+}

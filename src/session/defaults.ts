@@ -1,0 +1,108 @@
+/**
+ * @module
+ * The default store, and stores by name or URL.
+ */
+import { randomBytes } from "node:crypto";
+import { HoldfastError, invalidArgument } from "../log/errors.ts";
+import type { SessionStore } from "../store/store.ts";
+import { fileStore } from "../stores/file.ts";
+import { memoryStore } from "../stores/memory.ts";
+
+/** A store, or one that is still being opened. */
+export type StoreSource = SessionStore | Promise<SessionStore>;
+
+let defaultStore: StoreSource | undefined;
+
+/** Sets the store of every later `createSessions` that names none. `undefined`: in memory again. */
+export function setDefaultStore(store: StoreSource | undefined): void {
+  defaultStore = store;
+}
+
+/** The store that was set, else a new one in memory. */
+export function getDefaultStore(): StoreSource {
+  return defaultStore ?? memoryStore();
+}
+
+/**
+ * Opens a store by its name or URL; the engine is loaded only then.
+ *
+ * `"memory"`, `"file"` and `"sqlite"` take the store's own options; a URL says it all: `memory:`, `file:./sessions`,
+ * `sqlite:./sessions.db`.
+ *
+ * @throws INVALID_ARGUMENT for a name or URL that is not known.
+ * @example
+ * ```ts
+ * import { createSessions, createStore } from "holdfast";
+ * const sessions = createSessions({ store: createStore("memory:") });
+ * ```
+ */
+export async function createStore(
+  kindOrUrl: string,
+  options: Readonly<Record<string, unknown>> = {},
+): Promise<SessionStore> {
+  const { kind, path } = parse(kindOrUrl);
+  switch (kind) {
+    case "memory":
+      return memoryStore(options);
+    case "file":
+      return fileStore({
+        ...options,
+        directory: path ?? textOption(options, "directory", "file:./sessions"),
+      });
+    case "sqlite": {
+      const { sqliteStore } = await import("../stores/sqlite.ts");
+      return sqliteStore({ ...options, path: path ?? textOption(options, "path", "sqlite:./sessions.db") });
+    }
+    default:
+      throw invalidArgument(
+        `there is no store ${JSON.stringify(kind)}; use memory, file or sqlite, or a URL such as sqlite:./sessions.db`,
+      );
+  }
+}
+
+function parse(kindOrUrl: unknown): { kind: string; path?: string } {
+  if (typeof kindOrUrl !== "string" || kindOrUrl === "")
+    throw invalidArgument("name a store, for example sqlite:./sessions.db");
+  const [, kind = kindOrUrl, rest] = /^([a-z][a-z0-9+]*):(.*)$/is.exec(kindOrUrl) ?? [];
+  if (rest === undefined || rest === "") return { kind: kind.toLowerCase() };
+  // `sqlite:./a.db`, `sqlite:/a.db` and `sqlite:///a.db` are all paths; `sqlite://host/…` is none.
+  const path = rest.startsWith("//") ? rest.slice(2) : rest;
+  if (
+    rest.startsWith("//") &&
+    !path.startsWith("/") &&
+    !path.startsWith(".") &&
+    ["file", "sqlite"].includes(kind)
+  ) {
+    throw invalidArgument(
+      `the ${kind} URL names a host; write a path: ${kind}:./folder or ${kind}:///folder`,
+    );
+  }
+  return { kind: kind.toLowerCase(), path };
+}
+
+function textOption(options: Readonly<Record<string, unknown>>, key: string, example: string): string {
+  const value = options[key];
+  if (typeof value === "string" && value !== "") return value;
+  throw invalidArgument(`the store needs ${key}: give it as an option, or as a URL such as ${example}`);
+}
+
+/**
+ * A new session id: a UUIDv7, so that ids sort by the time that they were made.
+ *
+ * @see https://www.rfc-editor.org/rfc/rfc9562#name-uuid-version-7
+ */
+export function createSessionId(nowMs: number = Date.now()): string {
+  const bytes = randomBytes(16);
+  bytes.writeUIntBE(Math.max(0, Math.trunc(nowMs)), 0, 6);
+  bytes[6] = 0x70 | ((bytes[6] ?? 0) & 0x0f);
+  bytes[8] = 0x80 | ((bytes[8] ?? 0) & 0x3f);
+  const hex = bytes.toString("hex");
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join("-");
+}
+
+/** @throws UNSUPPORTED */
+export function unsupported(store: SessionStore, what: string): HoldfastError {
+  return new HoldfastError("UNSUPPORTED", `the ${store.name} store can't ${what}; use one that can`, {
+    store: store.name,
+  });
+}

@@ -1,0 +1,194 @@
+/**
+ * @module
+ * Reading and changing the messages of a session: what a message id names, what a model is sent, what a summary
+ * replaces.
+ */
+import type { Command, NewMessage } from "../log/decide.ts";
+import type { StoredObject } from "../log/entry.ts";
+import { isKnown, positionalId, positionOf } from "../log/entry.ts";
+import { HoldfastError, invalidArgument } from "../log/errors.ts";
+import { reconcile } from "../log/reconcile.ts";
+import { repair as repaired } from "../log/repair.ts";
+import { toolResultIdsOf } from "../log/tool-calls.ts";
+import type { Compaction, StoredMessage } from "../log/transcript.ts";
+import { CONTROL_TYPES, visibility } from "../log/transcript.ts";
+import type { WindowOptions } from "../log/window.ts";
+import { windowStart, windowTaker } from "../log/window.ts";
+import type { History, MessageRange } from "./history.ts";
+import { checkCount } from "./input.ts";
+import type { Intent } from "./job.ts";
+
+/** So many messages are looked at for instructions that open a conversation. */
+const MOST_LEADING = 4;
+
+/**
+ * The message that `id` names, as it is seen now. The search begins at the newest.
+ *
+ * @throws INVALID_ARGUMENT where no message that is seen has this id.
+ */
+export async function findMessage(history: History, id: unknown): Promise<StoredMessage> {
+  const { id: sessionId } = history.record;
+  if (typeof id !== "string" || id === "")
+    throw invalidArgument("a message id must be a string that is not empty", sessionId);
+  const told = positionOf(id);
+  const position = told === undefined ? undefined : history.positionNow(told);
+  const wanted = position === undefined ? id : positionalId(position);
+  let found: StoredMessage | undefined;
+  await history.newestMessages({ after: position === undefined ? 0 : position - 1 }, (message) => {
+    if (message.id === wanted) found = message;
+    return found || (position !== undefined && message.seq < position) ? "stop" : undefined;
+  });
+  if (found) return found;
+  throw invalidArgument(
+    `session ${JSON.stringify(sessionId)} shows no message with id ${JSON.stringify(id)}; it may have been removed or rewound`,
+    sessionId,
+  );
+}
+
+/** The messages of a range, oldest first. */
+export async function readMessages(
+  history: History,
+  { last, after = 0, upTo }: MessageRange & { last?: number },
+): Promise<StoredMessage[]> {
+  checkCount(after, "after");
+  if (upTo !== undefined) checkCount(upTo, "upTo");
+  const most = last === undefined ? Infinity : checkCount(last, "last");
+  const newest: StoredMessage[] = [];
+  if (most === 0) return newest;
+  const range = {
+    after,
+    ...(upTo !== undefined && { upTo }),
+    ...(last !== undefined && { firstPage: last + 2 }),
+  };
+  await history.newestMessages(range, (message) => {
+    newest.push(message);
+    return newest.length >= most ? "stop" : undefined;
+  });
+  return newest.reverse();
+}
+
+/** What a model is sent: opening instructions, the summary, the window; repaired. */
+export async function readContext(
+  history: History,
+  { repair = true, ...limits }: WindowOptions & { repair?: boolean },
+): Promise<StoredObject[]> {
+  const taker = windowTaker(limits);
+  const compaction = await compactionOf(history);
+  const summary = compaction?.messages ?? [];
+  const instructions = await leadingInstructions(history);
+  taker.reserve([...instructions.map(({ message }) => message), ...summary]);
+
+  const newest: StoredMessage[] = [];
+  let cut = false;
+  const range = {
+    after: compaction?.upTo ?? 0,
+    ...(limits.lastMessages !== undefined && { firstPage: limits.lastMessages + 2 }),
+  };
+  await history.newestMessages(range, (message) => {
+    cut = !taker.take(message.message);
+    if (!cut) newest.push(message);
+    return cut ? "stop" : undefined;
+  });
+  const all = newest.reverse();
+  const window = cut ? all.slice(windowStart(all.map(({ message }) => message))) : all;
+  const first = window[0]?.seq ?? Infinity;
+  const messages = [
+    ...instructions.filter(({ seq }) => seq < first).map(({ message }) => message),
+    ...summary,
+    ...window.map(({ message }) => message),
+  ];
+  return repair ? repaired(messages) : messages;
+}
+
+/** The newest compaction that is in force. */
+export async function compactionOf(history: History): Promise<Compaction | undefined> {
+  if (history.record.compactedUpTo === undefined) return undefined;
+  const view = visibility();
+  await history.backward({ types: ["history.compacted", ...CONTROL_TYPES], firstPage: 32 }, (entry) => {
+    view.take(entry);
+    return view.compaction ? "stop" : view.skipTo;
+  });
+  return view.compaction;
+}
+
+/** System messages that open the conversation: they hold for all of it, so no window or summary takes them away. */
+export async function leadingInstructions(history: History): Promise<StoredMessage[]> {
+  const isInstruction = (message: StoredObject): boolean =>
+    message["role"] === "system" || message["role"] === "developer";
+  let candidates = 0;
+  for await (const entry of history.forward({ types: ["message"], upTo: Math.min(history.record.seq, 16) })) {
+    if (!isKnown(entry) || entry.type !== "message" || !isInstruction(entry.data.message)) break;
+    candidates = entry.seq;
+    if (candidates >= MOST_LEADING * 2) break;
+  }
+  if (candidates === 0) return [];
+  const leading: StoredMessage[] = [];
+  for await (const message of history.messages({ upTo: candidates })) {
+    if (!isInstruction(message.message)) break;
+    leading.push(message);
+  }
+  return leading;
+}
+
+/** What `setMessages` leads to, found anew in the newest history. */
+export function setMessagesIntent(wanted: readonly NewMessage[], label: string | undefined): Intent {
+  return {
+    // A message may return after it was cleared or removed: then it is a new entry, whatever its id.
+    onDuplicate: "renumber",
+    async command(history) {
+      const current: StoredMessage[] = [];
+      for await (const message of history.messages()) current.push(message);
+      const changes = reconcile(current, wanted);
+      const taken = new Set(current.map(({ id }) => id));
+      const added = changes.added.map(({ id, message }) =>
+        id === undefined || taken.has(id) ? { message } : { id, message },
+      );
+      return { type: "set-messages", ...changes, added, ...(label !== undefined && { labelIfNone: label }) };
+    },
+  };
+}
+
+export interface CompactionPlan {
+  /** What to summarize: the summary before, and the messages since. Empty: there is nothing to do. */
+  readonly messages: StoredObject[];
+  readonly upTo: number;
+}
+
+/** Which messages a summary should stand for; a call and its results stay on one side. */
+export async function planCompaction(history: History, keepLast: number): Promise<CompactionPlan> {
+  const before = await compactionOf(history);
+  const instructions = new Set((await leadingInstructions(history)).map(({ seq }) => seq));
+  const since: StoredMessage[] = [];
+  for await (const message of history.messages({ after: before?.upTo ?? 0 })) {
+    if (!instructions.has(message.seq)) since.push(message);
+  }
+  let cut = Math.max(0, since.length - keepLast);
+  while (cut > 0 && cut < since.length && toolResultIdsOf(since[cut]?.message ?? {}).length > 0) cut -= 1;
+  const last = since[cut - 1];
+  if (last === undefined) return { messages: [], upTo: 0 };
+  return {
+    messages: [...(before?.messages ?? []), ...since.slice(0, cut).map(({ message }) => message)],
+    upTo: last.seq,
+  };
+}
+
+/** The command that puts a summary in force, unless what it sums up was rewound or cleared meanwhile. */
+export async function compactCommand(
+  history: History,
+  madeAt: number,
+  upTo: number,
+  messages: readonly StoredObject[],
+): Promise<Command> {
+  let undone = false;
+  await history.backward({ after: madeAt, types: ["history.rewound", "messages.cleared"] }, (entry) => {
+    undone ||= isKnown(entry) && (entry.type !== "history.rewound" || entry.data.to < upTo);
+    return undone ? "stop" : undefined;
+  });
+  if (!undone) return { type: "compact", upTo, messages };
+  const { id } = history.record;
+  throw new HoldfastError(
+    "VERSION_CONFLICT",
+    `session ${JSON.stringify(id)} was rewound or cleared while it was summarized; compact it again`,
+    { sessionId: id },
+  );
+}
