@@ -1,0 +1,94 @@
+/** The house of docs/decisions.md: imports run one way, and the core pulls in no package. */
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+import { expect, test } from "vitest";
+
+const source = join(import.meta.dirname, "../../src");
+
+/** For each room, the rooms that it may import. */
+const ROOMS: Readonly<Record<string, readonly string[]>> = {
+  log: [],
+  store: ["log"],
+  stores: ["log", "store"],
+  layers: ["log", "store"],
+  session: ["log", "store", "stores", "layers"],
+  agent: ["log", "store", "session"],
+  integrations: ["log", "store", "session"],
+  server: ["log", "store", "session"],
+  cli: ["log", "store", "stores", "layers", "session", "agent", "integrations", "server"],
+};
+
+interface Import {
+  readonly from: string;
+  readonly to: string;
+}
+
+const files = readdirSync(source, { recursive: true, encoding: "utf8" }).filter((name) =>
+  name.endsWith(".ts"),
+);
+const imports: Import[] = files.flatMap((from) => {
+  const text = readFileSync(join(source, from), "utf8").replaceAll(/^\s*(\*|\/\/).*$/gm, "");
+  return [...text.matchAll(/(?:\bfrom|\bimport|\bimport\(|getBuiltinModule\()\s*"([^"]+)"/g)].map(
+    (match) => ({
+      from,
+      to: match[1]?.startsWith(".")
+        ? relative(source, join(source, dirname(from), match[1]))
+        : String(match[1]),
+    }),
+  );
+});
+const roomOf = (file: string): string => (file.includes("/") ? String(file.split("/")[0]) : "index");
+
+test("there are files and imports to look at", () => {
+  expect(files.length).toBeGreaterThan(40);
+  expect(imports.length).toBeGreaterThan(100);
+});
+
+test("every file is in a room that the house has", () => {
+  expect(files.filter((file) => file !== "index.ts" && !(roomOf(file) in ROOMS))).toEqual([]);
+});
+
+test("imports run one way, from the outer rooms to the inner ones", () => {
+  const wrong = imports.filter(({ from, to }) => {
+    const room = roomOf(from);
+    if (!to.endsWith(".ts") || room === "index" || roomOf(to) === room) return false;
+    // The command line is a user of the library, so it may use what users have.
+    if (to === "index.ts") return room !== "cli";
+    return !ROOMS[room]?.includes(roomOf(to));
+  });
+  expect(wrong).toEqual([]);
+});
+
+test("the log and the contract import nothing of Node but node:crypto", () => {
+  const inner = imports.filter(
+    ({ from, to }) => ["log", "store"].includes(roomOf(from)) && !to.endsWith(".ts"),
+  );
+  expect([...new Set(inner.map(({ to }) => to))]).toEqual(["node:crypto"]);
+});
+
+test("no import goes in a circle between files of different rooms", () => {
+  const rank = Object.keys(ROOMS);
+  const back = imports.filter(
+    ({ from, to }) =>
+      to.endsWith(".ts") &&
+      roomOf(to) !== "index" &&
+      rank.indexOf(roomOf(to)) > rank.indexOf(roomOf(from)) &&
+      roomOf(from) !== "index",
+  );
+  expect(back).toEqual([]);
+});
+
+test("the core and the stores import no package: callers pass their own client", () => {
+  const packages = imports.filter(
+    ({ from, to }) => roomOf(from) !== "cli" && !to.endsWith(".ts") && !to.startsWith("node:"),
+  );
+  expect(packages).toEqual([]);
+});
+
+test("no engine is named outside its own file", () => {
+  const inner = files.filter((file) => ["log", "store", "session"].includes(roomOf(file)));
+  const sniffing = inner.filter((file) =>
+    /store\.name\s*[!=]==/.test(readFileSync(join(source, file), "utf8")),
+  );
+  expect(sniffing).toEqual([]);
+});
