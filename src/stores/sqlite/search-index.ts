@@ -25,13 +25,15 @@ import { ENTRY_COLUMNS, toEntry } from "./entries.ts";
 import { NAME } from "./errors.ts";
 import { META } from "./schema.ts";
 
-/** Grows when {@link foldText} or {@link searchText} gives other words for the same entry. */
+/** To be raised when {@link foldText} or {@link searchText} gives other words for the same entry; a test says when. */
 const FOLD_VERSION = 1;
 const FOLD = `${FOLD_VERSION}/${process.versions.unicode ?? ""}`;
 
 /** What one transaction indexes at most, so that other writers get in between: entries, and bytes of their data. */
 const CHUNK_ENTRIES = 1000;
 const CHUNK_BYTES = 4 * 1024 * 1024;
+/** Entries of a session that are in memory at a time while it is taken out. */
+const READ_AT_ONCE = 100;
 /** Pages that one transaction merges: some 50 ms. */
 const MERGE_PAGES = 500;
 
@@ -61,7 +63,7 @@ export function createSearchIndex(tables: SqlTables, isAvailable: boolean): Sear
   // The end of the chunk past a position: as many entries as both limits allow, and at least one.
   const chunkEnd = `SELECT max(position) AS position FROM (SELECT position, sum(bytes) OVER (ORDER BY position) - bytes AS bytes_before FROM (SELECT position, octet_length(data) AS bytes FROM ${entries} WHERE position > ? ORDER BY position LIMIT ${CHUNK_ENTRIES})) WHERE bytes_before < ${CHUNK_BYTES}`;
   const chunk = `SELECT e.position, e.seq, e.type, e.at, e.id, e.commit_id, e.text, e.data, s.id AS session_id FROM ${entries} AS e JOIN ${sessions} AS s ON s.key = e.session_key WHERE e.position > ? AND e.position <= ? ORDER BY e.position`;
-  const ofSession = `SELECT position, ${ENTRY_COLUMNS} FROM ${entries} WHERE session_key = ? AND position <= ? AND seq > ? ORDER BY seq LIMIT ${CHUNK_ENTRIES}`;
+  const ofSession = `SELECT position, ${ENTRY_COLUMNS} FROM ${entries} WHERE session_key = ? AND position <= ? AND seq > ? ORDER BY seq LIMIT ${READ_AT_ONCE}`;
 
   const indexedUpTo = (sql: Sql): number | undefined => {
     const row = sql.get(getMeta, META.indexedUpTo);
@@ -100,7 +102,7 @@ export function createSearchIndex(tables: SqlTables, isAvailable: boolean): Sear
   };
 
   function* rowsOf(sql: Sql, sessionKey: number, upTo: number): Generator<Row> {
-    for (let seq = -1, count = CHUNK_ENTRIES; count === CHUNK_ENTRIES; ) {
+    for (let seq = -1, count = READ_AT_ONCE; count === READ_AT_ONCE; ) {
       const rows = sql.all(ofSession, sessionKey, upTo, seq);
       count = rows.length;
       for (const row of rows) {
@@ -137,7 +139,7 @@ export function createSearchIndex(tables: SqlTables, isAvailable: boolean): Sear
         }
       } catch (error) {
         // What can't be read can't be taken out, and must be removable all the same.
-        if (!HoldfastError.is(error, "STORE_CORRUPT")) throw error;
+        if (!HoldfastError.is(error) && !(error instanceof TypeError)) throw error;
         return drop(sql);
       }
       // Any number but that of another removal.
@@ -152,20 +154,23 @@ export function createSearchIndex(tables: SqlTables, isAvailable: boolean): Sear
     async scrub(connection) {
       // What the merge under way was begun for: a removal that came later needs one of its own.
       let begunFor: unknown;
-      const step = (sql: Sql): boolean => {
+      const step = (sql: Sql): unknown => {
         const removal = sql.get(getMeta, META.isScrubbing)?.value;
-        if (removal === undefined) return true;
+        if (removal === undefined) return undefined;
         // A negative count makes one segment of all there are; what it leaves to do, positive ones go on with.
         const isBegun = removal === begunFor;
         const before = changes(sql);
         sql.run(merge, isBegun ? MERGE_PAGES : -MERGE_PAGES);
-        begunFor = removal;
         // One change is the statement itself.
-        if (!isBegun || changes(sql) - before >= 2) return false;
+        if (!isBegun || changes(sql) - before >= 2) return removal;
         sql.run(`DELETE FROM ${meta} WHERE key = ?`, META.isScrubbing);
-        return true;
+        return undefined;
       };
-      while (!(await connection.transaction(step))) await new Promise(setImmediate);
+      for (;;) {
+        begunFor = await connection.transaction(step);
+        if (begunFor === undefined) return;
+        await new Promise(setImmediate);
+      }
     },
   };
 }
