@@ -12,3 +12,8 @@ export function spawnSelf(args: readonly string[]): ChildProcess {
     stdio: ["pipe", "pipe", "inherit"],
   });
 }
+
+/** What a person types to run this program: from a clone it is not installed. */
+export function howToRun(): string {
+  return import.meta.url.endsWith(".ts") ? "npm run -s holdfast --" : "npx holdfast";
+}

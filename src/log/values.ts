@@ -29,7 +29,7 @@ const MAX_ID_BYTES = 512;
  * ```
  */
 export function encodeValue(value: unknown): string {
-  return encode(value, MAX_DEPTH + ENVELOPE_DEPTH);
+  return knownText(value) ?? encode(value, MAX_DEPTH + ENVELOPE_DEPTH);
 }
 
 /** The value that {@link encodeValue} made `text` of. Throws SyntaxError where `text` is not JSON. */
@@ -41,6 +41,25 @@ export function decodeValue(text: string): unknown {
 /** A deep copy of `value` that shares nothing with it. Throws as {@link encodeValue} does, at 512 levels. */
 export function copyValue(value: unknown): unknown {
   return decodeValue(encode(value, MAX_DEPTH));
+}
+
+/** The text that a frozen copy was made of: what is written need not be encoded again. */
+const texts = new WeakMap<object, string>();
+
+/**
+ * A deep-frozen copy of `value`, of which {@link encodeValue} knows the text. Throws as {@link copyValue} does.
+ */
+export function frozenCopy(value: unknown): unknown {
+  const text = encode(value, MAX_DEPTH);
+  const copy = freeze(decodeValue(text));
+  // A Date or bytes can't be frozen.
+  if (typeof copy === "object" && copy !== null && !text.includes(TAG)) texts.set(copy, text);
+  return copy;
+}
+
+/** The text of what {@link frozenCopy} made. */
+export function knownText(value: unknown): string | undefined {
+  return typeof value === "object" && value !== null ? texts.get(value) : undefined;
 }
 
 function encode(value: unknown, levels: number): string {

@@ -14,7 +14,6 @@ import type { History } from "./history.ts";
 import { historyOf } from "./history.ts";
 import { checkCount, checkDuration, checkLabel, newMessages, storedObject } from "./input.ts";
 import { findMessage } from "./messages.ts";
-import { makeWay } from "./retention.ts";
 import type { Runtime, Scope } from "./runtime.ts";
 import { recordOf } from "./runtime.ts";
 import type { ForkOptions, SessionInit } from "./types.ts";
@@ -64,7 +63,9 @@ export async function createLog(runtime: Runtime, session: NewSession): Promise<
   try {
     await writer.submit({ command: { type: "create", session } });
   } catch (error) {
-    if (!HoldfastError.is(error, "SESSION_EXISTS") || !(await makeWay(runtime, session.id))) throw error;
+    if (!HoldfastError.is(error, "SESSION_EXISTS")) throw error;
+    const { makeWay } = await import("./retention.ts");
+    if (!(await makeWay(runtime, session.id))) throw error;
     return createLog(runtime, session);
   }
   const record = recordOf(writer);

@@ -11,9 +11,18 @@ import { freeze } from "../log/values.ts";
 import { callerId } from "../store/codec.ts";
 import type { CommitOutcome } from "../store/store.ts";
 import type { Draft, DraftSetting } from "./draft.ts";
-import { addToDraft, contentOf, duplicateEntry, hasExpired, newDraft, staleVersion } from "./draft.ts";
+import {
+  addToDraft,
+  contentOf,
+  duplicateEntry,
+  hasExpired,
+  newDraft,
+  outlivesExpiry,
+  staleVersion,
+} from "./draft.ts";
 import type { GroupCommit } from "./group-commit.ts";
 import type { Job } from "./job.ts";
+import { sleep } from "./sleep.ts";
 
 /** Another writer can win at most this often in a row before we give up and say so. */
 const MAX_CONFLICTS = 50;
@@ -43,6 +52,13 @@ export interface Committing {
   observe(record: SessionRecord): boolean;
   /** Reads the newest record. @throws SESSION_DELETED, SESSION_NOT_FOUND where it has expired */
   refresh(): Promise<SessionRecord>;
+  /**
+   * Reads the newest record where what is known can't be it: a caller knows of a later version, or the session's time
+   * seems to be over, which somebody else may have put off.
+   *
+   * @throws as `refresh`
+   */
+  prepare(jobs: readonly Job[]): Promise<void>;
   draft(): Draft;
   /** See {@link addToDraft}. */
   add(draft: Draft, job: Job, mayProbe: boolean): Promise<void>;
@@ -166,16 +182,26 @@ export function createCommitting(options: CommittingOptions): Committing {
     return { isCommitted: false, left: [...jobs] };
   }
 
+  async function refresh(): Promise<SessionRecord> {
+    const [found] = await store.find([sessionId]);
+    if (found === undefined || found.status === "deleted" || !observe(found)) throw deleted();
+    if (isExpired(found, clock())) throw hasExpired(sessionId);
+    return newest ?? found;
+  }
+
   return {
     get record() {
       return newest;
     },
     observe,
-    async refresh() {
-      const [found] = await store.find([sessionId]);
-      if (found === undefined || found.status === "deleted" || !observe(found)) throw deleted();
-      if (isExpired(found, clock())) throw hasExpired(sessionId);
-      return newest ?? found;
+    refresh,
+    async prepare(jobs) {
+      const expected = Math.max(0, ...jobs.map(({ intent }) => intent.expectedVersion ?? 0));
+      const isOver =
+        newest !== undefined &&
+        isExpired(newest, clock()) &&
+        !jobs.every(({ intent }) => outlivesExpiry(intent.command));
+      if (isOver || expected > (newest?.version ?? 0)) await refresh();
     },
     draft: () => newDraft(newest),
     add: (draft, job, mayProbe) => addToDraft(options, draft, job, mayProbe),
@@ -213,8 +239,4 @@ function firstResultOf(
 
 function quote(text: string): string {
   return JSON.stringify(text);
-}
-
-function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

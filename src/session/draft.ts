@@ -9,8 +9,8 @@ import { positionalId } from "../log/entry.ts";
 import { HoldfastError } from "../log/errors.ts";
 import { evolve } from "../log/evolve.ts";
 import type { SessionRecord } from "../log/record.ts";
-import { isExpired } from "../log/record.ts";
 import { byteLength, encodeValue, freeze } from "../log/values.ts";
+import { encodeData } from "../store/codec.ts";
 import type { SessionStore } from "../store/store.ts";
 import { historyOf } from "./history.ts";
 import type { Intent, Job } from "./job.ts";
@@ -42,11 +42,25 @@ export interface DraftSetting {
   readonly moved: ReadonlyMap<number, number>;
 }
 
+/** The chance that two commits ever share an id is negligible at any scale (2^96). */
+const COMMIT_ID_BYTES = 12;
+/** Made ahead: to ask for random bytes takes 3 µs, however many they are. */
+let random = Buffer.alloc(0);
+let used = 0;
+
+function newCommitId(): string {
+  if (used >= random.length) {
+    random = randomBytes(COMMIT_ID_BYTES * 128);
+    used = 0;
+  }
+  used += COMMIT_ID_BYTES;
+  return random.toString("base64url", used - COMMIT_ID_BYTES, used);
+}
+
 export function newDraft(base: SessionRecord | undefined): Draft {
   return {
     base,
-    // 12 random bytes: the chance that two commits ever share an id is negligible at any scale (2^96).
-    commitId: randomBytes(12).toString("base64url"),
+    commitId: newCommitId(),
     record: base,
     entries: [],
     owners: new Map(),
@@ -71,8 +85,6 @@ export async function addToDraft(
   const isRepeat = mayProbe && (expectedVersion ?? 0) < version && hasOwnIds(wanted);
   if (isStale && !isRepeat) throw staleVersion(setting, version, expectedVersion);
   const nowMs = clock();
-  if (target.record && isExpired(target.record, nowMs) && !outlivesExpiry(wanted))
-    throw hasExpired(sessionId);
   if (target.record) job.intent.guard?.(target.record);
   const command =
     typeof wanted === "function"
@@ -80,7 +92,9 @@ export async function addToDraft(
           historyOf(store, { record: present(sessionId, target.record), pending: target.entries, moved }),
         )
       : wanted;
-  place(setting, target, job, decide(target.record, command, { nowMs, version: version + 1 }), nowMs);
+  const drafts = decide(target.record, command, { nowMs, version: version + 1 });
+  // What waited to be saved took place when its caller was told so.
+  place(setting, target, job, drafts, job.told?.[0]?.at ?? nowMs);
   // A retry after a success is no conflict: then the log holds its entries, which only the store can tell.
   if (isStale && job.entries.length > 0) target.probe = expectedVersion;
 }
@@ -180,14 +194,16 @@ function hasOwnIds(command: Intent["command"]): boolean {
   );
 }
 
-/** Whether a command is about a session whose time may be over. */
-function outlivesExpiry(command: Intent["command"]): boolean {
+/** Whether a command may be about a session whose time is over. */
+export function outlivesExpiry(command: Intent["command"]): boolean {
   return typeof command === "object" && ["create", "delete", "erase-lineage"].includes(command.type);
 }
 
 function checkSize({ sessionId, store }: DraftSetting, entry: Entry): void {
-  const bytes = byteLength(encodeValue(entry.data ?? null));
+  const text = encodeData(entry);
   const { maxEntryBytes } = store.capabilities;
+  if (text.length * 3 <= maxEntryBytes) return;
+  const bytes = byteLength(text);
   if (bytes <= maxEntryBytes) return;
   throw new HoldfastError(
     "ENTRY_TOO_LARGE",

@@ -38,6 +38,7 @@ export function createHolding(
   }
 
   async function hold(job: Job): Promise<AppendResult> {
+    await committing.prepare([job]);
     const target = draft ?? committing.draft();
     await committing.add(target, job, false);
     if (job.entries.length > 0) {
@@ -89,6 +90,7 @@ export function createHolding(
   async function flush(now?: Job): Promise<Job[]> {
     if ((await landed()).length > 0) await drop([]);
     const jobs = now ? [...unsaved, now] : [...unsaved];
+    await committing.prepare(jobs);
     const conflicts = { count: 0 };
     let open = jobs;
     while (open.length > 0) {

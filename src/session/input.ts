@@ -8,7 +8,7 @@ import type { StoredObject } from "../log/entry.ts";
 import { positionOf } from "../log/entry.ts";
 import { HoldfastError, invalidArgument } from "../log/errors.ts";
 import type { Usage } from "../log/record.ts";
-import { checkId, copyValue, encodeValue, freeze, isPlainObject } from "../log/values.ts";
+import { checkId, encodeValue, frozenCopy, isPlainObject } from "../log/values.ts";
 
 const MAX_LABEL_BYTES = 512;
 const USAGE_COUNTS = [
@@ -38,7 +38,7 @@ export function storedObject(value: unknown, what: string): StoredObject {
 /** A frozen copy of any value that can be stored. */
 export function storedValue(value: unknown, what: string): unknown {
   try {
-    return freeze(copyValue(value));
+    return frozenCopy(value);
   } catch (error) {
     if (HoldfastError.is(error)) throw invalidArgument(`${what}: ${error.message}`);
     throw error;

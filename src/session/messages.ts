@@ -18,8 +18,9 @@ import type { History, MessageRange } from "./history.ts";
 import { checkCount } from "./input.ts";
 import type { Intent } from "./job.ts";
 
-/** So many messages are looked at for instructions that open a conversation. */
+/** So many instructions at most open a conversation, and among so many entries they are looked for. */
 const MOST_LEADING = 4;
+const LEADING_ENTRIES = 16;
 
 /**
  * The message that `id` names, as it is seen now. The search begins at the newest.
@@ -113,21 +114,50 @@ export async function compactionOf(history: History): Promise<Compaction | undef
 
 /** System messages that open the conversation: they hold for all of it, so no window or summary takes them away. */
 export async function leadingInstructions(history: History): Promise<StoredMessage[]> {
-  const isInstruction = (message: StoredObject): boolean =>
-    message["role"] === "system" || message["role"] === "developer";
-  let candidates = 0;
-  for await (const entry of history.forward({ types: ["message"], upTo: Math.min(history.record.seq, 16) })) {
+  let after = 0;
+  for (;;) {
+    const upTo = await lastInstruction(history, after);
+    if (upTo === undefined) return [];
+    const leading: StoredMessage[] = [];
+    for await (const message of history.messages({ after, upTo })) {
+      if (!isInstruction(message.message)) break;
+      leading.push(message);
+    }
+    if (leading.length > 0) return leading;
+    // What the log begins with is hidden: the conversation began again behind the clear or rewind that hides it.
+    after = await endOfHidden(history, upTo);
+    if (after === 0) return [];
+  }
+}
+
+/** The last position of the instructions among the first messages past `after`, where those begin with one. */
+async function lastInstruction(history: History, after: number): Promise<number | undefined> {
+  const upTo = Math.min(history.record.seq, after + LEADING_ENTRIES);
+  let last: number | undefined;
+  let count = 0;
+  for await (const entry of history.forward({ types: ["message"], after, upTo })) {
     if (!isKnown(entry) || entry.type !== "message" || !isInstruction(entry.data.message)) break;
-    candidates = entry.seq;
-    if (candidates >= MOST_LEADING * 2) break;
+    last = entry.seq;
+    count += 1;
+    if (count >= MOST_LEADING) break;
   }
-  if (candidates === 0) return [];
-  const leading: StoredMessage[] = [];
-  for await (const message of history.messages({ upTo: candidates })) {
-    if (!isInstruction(message.message)) break;
-    leading.push(message);
-  }
-  return leading;
+  return last;
+}
+
+/** Where the newest stretch ends that hides the message at `seq`; 0 where none does. */
+async function endOfHidden(history: History, seq: number): Promise<number> {
+  const view = visibility();
+  let end = 0;
+  await history.backward({ types: ["messages.cleared", "history.rewound"], after: seq }, (entry) => {
+    view.take(entry);
+    if (view.skipTo !== undefined && view.skipTo < seq) end = entry.seq;
+    return end > 0 ? "stop" : view.skipTo;
+  });
+  return end;
+}
+
+function isInstruction(message: StoredObject): boolean {
+  return message["role"] === "system" || message["role"] === "developer";
 }
 
 /** What `setMessages` leads to, found anew in the newest history. */

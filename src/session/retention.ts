@@ -8,29 +8,18 @@ import { forkPoint, partsOf } from "../log/lineage.ts";
 import type { SessionRecord } from "../log/record.ts";
 import { isExpired } from "../log/record.ts";
 import { checkId } from "../log/values.ts";
-import { toStoreQuery } from "../store/query.ts";
-import type { SessionQuery, StoreQuery } from "../store/store.ts";
 import { historyOf } from "./history.ts";
 import { checkCount, checkDuration } from "./input.ts";
 import type { Runtime, Scope } from "./runtime.ts";
 import { findLive, isOf, requireLive } from "./runtime.ts";
+import { sleep } from "./sleep.ts";
 import type { EraseReport, PruneReport, PruneRule } from "./types.ts";
+import { walk } from "./walk.ts";
 
-/** Every record that matches, a page at a time; also those that have expired, unless the query says otherwise. */
-export async function* walk(
-  runtime: Runtime,
-  query: SessionQuery,
-  extra: Pick<StoreQuery, "liveAt" | "expiredAt"> = {},
-): AsyncGenerator<SessionRecord> {
-  let cursor: string | undefined;
-  do {
-    const page = await runtime.store.list(
-      toStoreQuery({ limit: 200, ...query, ...(cursor !== undefined && { cursor }) }, extra),
-    );
-    yield* page.items;
-    cursor = page.cursor;
-  } while (cursor !== undefined);
-}
+/** How long it may take from marking a session as deleted to removing it. */
+const REMOVAL_MS = 60_000;
+const REMOVAL_POLLS = 20;
+const REMOVAL_POLL_MS = 25;
 
 /** The forks or children of a session, those that are only kept for their own forks included. */
 async function relativesOf(
@@ -69,7 +58,7 @@ async function removeTree(
     if (isOf(scope, fork)) await removeTree(runtime, fork, heirs, scope);
   }
   const isMarked = await markDeleted(runtime, record);
-  await collect(runtime, record.id);
+  if (isMarked) await collect(runtime, record.id);
   return isMarked;
 }
 
@@ -84,6 +73,10 @@ async function markDeleted(runtime: Runtime, record: SessionRecord, unchanged = 
   try {
     await writer.submit({
       command: { type: "delete" },
+      // Of two that delete it at once, one did.
+      guard(current) {
+        if (current.status === "deleted") throw new HoldfastError("SESSION_DELETED", "it was deleted meanwhile");
+      },
       ...(unchanged && { expectedVersion: record.version }),
     });
   } catch (error) {
@@ -105,14 +98,35 @@ async function collect(runtime: Runtime, id: string): Promise<void> {
 /**
  * Makes way for a new session under the id of one that has expired, or that was deleted and is inherited by nobody.
  * Whether it is worth trying to create one now.
+ *
+ * @throws SESSION_EXISTS where forks inherit from it
+ *
+ * Only who deleted a session removes it: were it removed twice, the second time could hit a new one of the same id.
  */
 export async function makeWay(runtime: Runtime, id: string): Promise<boolean> {
-  const [record] = await runtime.store.find([id]);
-  if (record === undefined) return true;
-  if (record.status !== "deleted" && !isExpired(record, runtime.clock())) return false;
-  const isMarked = await markUnchanged(runtime, record);
-  await collect(runtime, id);
-  return isMarked || (await runtime.store.find([id]))[0] === undefined;
+  const { store } = runtime;
+  let [record] = await store.find([id]);
+  if (record && record.status !== "deleted") {
+    if (!isExpired(record, runtime.clock())) return false;
+    if (await markUnchanged(runtime, record)) await collect(runtime, id);
+    [record] = await store.find([id]);
+  }
+  for (let waited = 0; record?.status === "deleted"; waited += 1) {
+    if ((await relativesOf(runtime, id, "fork")).length > 0) throw keptForForks(id, store.name);
+    // Somebody is about to remove it. Unless a crash kept them from it.
+    if (waited < REMOVAL_POLLS) await sleep(REMOVAL_POLL_MS);
+    else await collect(runtime, id);
+    [record] = await store.find([id]);
+  }
+  return true;
+}
+
+function keptForForks(id: string, store: string): HoldfastError {
+  return new HoldfastError(
+    "SESSION_EXISTS",
+    `session ${JSON.stringify(id)} has ended and is kept for its forks only; use another id, or erase it first`,
+    { sessionId: id, store },
+  );
 }
 
 /** Removes a session for good; see `Sessions.erase`. Safe to repeat after a failure. */
@@ -247,6 +261,7 @@ async function markUnchanged(runtime: Runtime, record: SessionRecord): Promise<b
 
 /** Finishes what a crash in the middle of a delete left. */
 async function collectAll(runtime: Runtime, user: { readonly userId?: string }): Promise<void> {
-  for await (const record of walk(runtime, { ...user, status: "deleted", order: "created" }))
+  const updatedBefore = runtime.clock() - REMOVAL_MS;
+  for await (const record of walk(runtime, { ...user, status: "deleted", updatedBefore, order: "created" }))
     await collect(runtime, record.id);
 }

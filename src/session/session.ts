@@ -39,7 +39,6 @@ import { recordOf } from "./runtime.ts";
 import { commitNow, runTurn } from "./turn.ts";
 import { storedAs } from "./typed.ts";
 import type { AppendOptions, Checkpoint, Session } from "./types.ts";
-import { watchEntries } from "./watch.ts";
 import type { Writer } from "./writer.ts";
 
 /** A handle on the session of `writer`. */
@@ -234,7 +233,11 @@ export function createSession<M extends object, D extends object>(
       // What this handle knows of when it is called: nothing that comes after is missed.
       const { record: now, pending } = writer.snapshot();
       const known = pending[0] ? pending[0].seq - 1 : now.seq;
-      return watchEntries(runtime, now, after === undefined ? known : checkCount(after, "after"), signal);
+      const start = after === undefined ? known : checkCount(after, "after");
+      return (async function* () {
+        const { watchEntries } = await import("./watch.ts");
+        yield* watchEntries(runtime, now, start, signal);
+      })();
     },
 
     async setData(patch, options = {}) {

@@ -19,18 +19,21 @@ import { createEvents } from "./events.ts";
 import { groupCommit } from "./group-commit.ts";
 import { historyOf } from "./history.ts";
 import { checkDuration, checkLabel } from "./input.ts";
-import { deleteSession, eraseSession, pruneSessions, walk } from "./retention.ts";
 import type { Runtime, Scope } from "./runtime.ts";
 import { findLive, isOf, recordOf, requireLive } from "./runtime.ts";
 import { createSession } from "./session.ts";
-import { exportLines, importLines } from "./transfer.ts";
 import { storedAs } from "./typed.ts";
 import type { Message, Session, SessionInit, Sessions } from "./types.ts";
+import { walk } from "./walk.ts";
 import type { Writer } from "./writer.ts";
 import { createWriter } from "./writer.ts";
 import { createWriters } from "./writers.ts";
 
 const DEFAULT_LEASE_MS = 60_000;
+
+/** Loaded when first asked for: most processes never delete, export or import. */
+const retention = () => import("./retention.ts");
+const transfer = () => import("./transfer.ts");
 
 export interface SessionsOptions<D extends object = Record<string, unknown>> {
   /** Default: the one given to `setDefaultStore`, else a store in memory. */
@@ -314,15 +317,18 @@ function createView<M extends object, D extends object>(host: Host, scope: Scope
       }
       return (await direct(id)).submit({ command: { type: "set-status", status } });
     },
-    delete: async (id, options = {}) => deleteSession(await ready(), id, options.heirs ?? "keep", scope),
-    erase: async (id) => eraseSession(await ready(), id, scope),
-    prune: async (rule = {}) => pruneSessions(await ready(), rule, scope),
+    delete: async (id, options = {}) =>
+      (await retention()).deleteSession(await ready(), id, options.heirs ?? "keep", scope),
+    erase: async (id) => (await retention()).eraseSession(await ready(), id, scope),
+    prune: async (rule = {}) => (await retention()).pruneSessions(await ready(), rule, scope),
     async *export(id) {
       const runtime = await ready();
+      const { exportLines } = await transfer();
       yield* exportLines(runtime.store, await requireLive(runtime, id, scope));
     },
     async import(lines, options = {}) {
       const runtime = await ready();
+      const { importLines } = await transfer();
       const record = await importLines(runtime, lines, options, scope);
       events.emit("created", { sessionId: record.id, record });
       return load(record);

@@ -19,7 +19,7 @@ import type { Header } from "./import-line.ts";
 import { FORMAT, parseEntry, parseHeader } from "./import-line.ts";
 import type { Runtime, Scope } from "./runtime.ts";
 
-/** An import of up to so much text is one atomic commit; a larger one is several, undone where a later one fails. */
+/** How much of an import goes to the store as one batch; where a later one fails, those before it are undone. */
 const CHUNK_CHARACTERS = 16 * 1024 * 1024;
 const READ_PAGE = 500;
 
@@ -194,7 +194,12 @@ async function commitAll(
   let own: Entry[] = [];
   let next = before;
   const close = (after: SessionRecord): void => {
-    commits.push({ sessionId: record.id, expectedVersion: current?.version ?? 0, entries: own, record: after });
+    commits.push({
+      sessionId: record.id,
+      expectedVersion: current?.version ?? 0,
+      entries: own,
+      record: after,
+    });
     current = after;
     own = [];
   };

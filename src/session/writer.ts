@@ -100,9 +100,7 @@ function createSaving(committing: Committing, onBusy: (isBusy: boolean) => void)
   async function commitTogether(jobs: readonly Job[]): Promise<Job[]> {
     const conflicts = { count: 0 };
     let open = [...jobs];
-    // Somebody who names a version that is not known here has read the session elsewhere.
-    const expected = Math.max(...open.map(({ intent }) => intent.expectedVersion ?? 0));
-    if (expected > (committing.record?.version ?? 0)) await committing.refresh();
+    await committing.prepare(open);
     for (;;) {
       const draft = committing.draft();
       const taken: Job[] = [];

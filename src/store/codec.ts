@@ -8,7 +8,7 @@ import { HoldfastError, messageOf } from "../log/errors.ts";
 import { evolveAll } from "../log/evolve.ts";
 import type { SessionRecord } from "../log/record.ts";
 import { EMPTY_CONVERSATION, NO_USAGE } from "../log/record.ts";
-import { byteLength, decodeValue, encodeValue, freeze, isPlainObject } from "../log/values.ts";
+import { byteLength, decodeValue, encodeValue, freeze, isPlainObject, knownText } from "../log/values.ts";
 import type { StoreCapabilities } from "./store.ts";
 
 /** What most records hold, so that it need not be stored with each. */
@@ -27,8 +27,17 @@ const DEFAULTS: ReadonlyMap<string, unknown> = new Map(
 
 /** The record as JSON text; what has its usual value is left out. */
 export function encodeRecord(record: SessionRecord): string {
-  const kept = Object.entries(record).filter(([key, value]) => !isDefault(key, value));
-  return encodeValue(Object.fromEntries(kept));
+  let text = "";
+  for (const [key, value] of Object.entries(record)) {
+    if (!isDefault(key, value)) text += `,${JSON.stringify(key)}:${encodeField(value)}`;
+  }
+  return `{${text.slice(1)}}`;
+}
+
+/** A record is made text of with each commit, and nearly all that it holds is a string or a whole number. */
+function encodeField(value: unknown): string {
+  if (typeof value === "string") return JSON.stringify(value);
+  return Number.isSafeInteger(value) && value !== 0 ? String(value) : encodeValue(value);
 }
 
 /**
@@ -66,8 +75,18 @@ function isEmpty(value: unknown): boolean {
 }
 
 /** The data of an entry as JSON text. */
-export function encodeData(entry: Entry): string {
-  return encodeValue(entry.data ?? null);
+export function encodeData({ type, data }: Entry): string {
+  return (type === "message" && encodeMessage(data)) || encodeValue(data ?? null);
+}
+
+/** A message is most of its entry's data, and was made text of when it was copied from its caller. */
+function encodeMessage(data: unknown): string | undefined {
+  if (!isPlainObject(data) || Object.keys(data)[0] !== "message") return undefined;
+  const { message, ...rest } = data;
+  const text = knownText(message);
+  if (text === undefined) return undefined;
+  const more = encodeValue(rest);
+  return `{"message":${text}${more === "{}" ? "" : `,${more.slice(1, -1)}`}}`;
 }
 
 /** The entry whose data was stored as `text`. `id` null or undefined: it had none of its caller's. */

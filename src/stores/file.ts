@@ -13,12 +13,11 @@
  * ```
  */
 import { invalidArgument } from "../log/errors.ts";
-import type { SessionStore } from "../store/store.ts";
+import { checkId } from "../log/values.ts";
+import type { SessionStore, StoreCapabilities } from "../store/store.ts";
 import type { FileStoreWarning } from "./file/append.ts";
 import type { FileIo } from "./file/io.ts";
-import { nodeIo } from "./file/io.ts";
-import { openRoot } from "./file/root.ts";
-import { folderView } from "./file/view.ts";
+import type { FolderView } from "./file/view.ts";
 
 export type { FileStoreWarning };
 
@@ -43,6 +42,8 @@ export interface FileStoreOptions {
   readonly io?: FileIo;
 }
 
+const MAX_ENTRY_BYTES = 16 * 1024 * 1024;
+
 /**
  * Keeps sessions in the files of a folder. One commit is one write of one line, on the disk before it is acknowledged,
  * so a crash at any moment leaves it there wholly or not at all.
@@ -62,22 +63,65 @@ export function fileStore(options: string | FileStoreOptions): SessionStore {
     lock = true,
     lockTimeoutMs = 10_000,
     onWarning = emitWarning,
-    io = nodeIo,
+    io,
   } = typeof options === "string" ? { directory: options } : options;
   if (typeof directory !== "string" || directory === "") {
     throw invalidArgument('the file store needs a directory, for example fileStore("./sessions")');
   }
-  if (durability !== "full" && durability !== "normal")
+  if (durability !== "full" && durability !== "normal") {
     throw invalidArgument('durability must be "full" or "normal"');
-  const root = openRoot({
-    directory,
-    isDurable: durability === "full",
-    isShared: lock,
-    lockTimeoutMs,
-    warn: onWarning,
-    io,
+  }
+  const isDurable = durability === "full";
+  const capabilities: StoreCapabilities = {
+    durability: isDurable ? "disk" : "os",
+    search: "substring",
+    watch: "poll",
+    idempotency: "full",
+    listConsistency: "strong",
+    maxEntryBytes: MAX_ENTRY_BYTES,
+    nativeTtl: false,
+    writers: lock ? "many" : "one-process",
+  };
+  let root: Promise<FolderView> | undefined;
+  return deferred(capabilities, () => {
+    root ??= import("./file/root.ts").then(({ openRoot }) =>
+      openRoot({ directory, isDurable, isShared: lock, lockTimeoutMs, warn: onWarning, io, capabilities }),
+    );
+    return root;
   });
-  return folderView(root, root.directory);
+}
+
+/** The store as it is before its code is loaded, which its first call does, so that other stores' users never pay for it. */
+function deferred(capabilities: StoreCapabilities, load: () => Promise<FolderView>): SessionStore {
+  const views = new Map<string, SessionStore>();
+  let loaded: FolderView | undefined;
+  const open = async (): Promise<FolderView> => {
+    loaded = await load();
+    return loaded;
+  };
+  const store: SessionStore = {
+    name: "file",
+    capabilities,
+    commit: async (commits) => (loaded ?? (await open())).commit(commits),
+    find: async (ids) => (loaded ?? (await open())).find(ids),
+    read: async (id, range) => (loaded ?? (await open())).read(id, range),
+    list: async (query) => (loaded ?? (await open())).list(query),
+    search: async (text, query) => (loaded ?? (await open())).search(text, query),
+    remove: async (id) => (loaded ?? (await open())).remove(id),
+    sweep: async (nowMs, limit) => (loaded ?? (await open())).sweep(nowMs, limit),
+    migrate: async () => (loaded ?? (await open())).migrate(),
+    ping: async () => (loaded ?? (await open())).ping(),
+    close: async () => (loaded ?? (await open())).close(),
+    namespace(name) {
+      if (name === "") return store;
+      const view =
+        views.get(checkId(name, "namespace")) ??
+        deferred(capabilities, async () => (await open()).namespace(name));
+      views.set(name, view);
+      return view;
+    },
+  };
+  return store;
 }
 
 function emitWarning({ message }: FileStoreWarning): void {

@@ -23,7 +23,6 @@ import type {
 } from "../store/store.ts";
 import type { IndexKeys, RecordIndex } from "./record-index.ts";
 import { pageOf, recordIndex } from "./record-index.ts";
-import { searchLogs } from "./text-search.ts";
 
 export interface MemoryStoreOptions {
   /** Sessions that were not written to for this long are dropped. Default: kept until the process ends. */
@@ -196,6 +195,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): MemoryStore {
             newestFirst: () => newestFirst(item.log.rows, item.id),
             at: (seq: number) => readRows(item.log.rows, item.id, { after: seq - 1, upTo: seq, limit: 1 })[0],
           }));
+        const { searchLogs } = await import("./text-search.ts");
         return searchLogs(text, query, path, logs.reverse());
       },
 

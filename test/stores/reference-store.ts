@@ -5,6 +5,7 @@
  */
 import { HoldfastError } from "../../src/log/errors.ts";
 import type { SessionRecord } from "../../src/log/record.ts";
+import { checkId } from "../../src/log/values.ts";
 import {
   callerId,
   checkSize,
@@ -108,7 +109,7 @@ export function referenceStore(
     },
     remove: async (id) => sessions().delete(id),
     migrate: async () => ({ store: NAME, from: 1, to: 1, steps: sessions() && [] }),
-    namespace: (name) => referenceStore(engine, name === "" ? path : [...path, name]),
+    namespace: (name) => referenceStore(engine, name === "" ? path : [...path, checkId(name, "namespace")]),
     ping: async () => void sessions(),
     async close() {
       engine.open = false;

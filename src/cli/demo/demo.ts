@@ -12,6 +12,7 @@ import { toolResultIdsOf } from "../../log/tool-calls.ts";
 import { showTree } from "../commands/tree.ts";
 import type { Output } from "../output.ts";
 import { paint } from "../style.ts";
+import { howToRun } from "../self.ts";
 import { transcriptPrinter } from "../transcript-text.ts";
 import { textOf } from "./offline-model.ts";
 import type { Stage } from "./stage.ts";
@@ -302,6 +303,6 @@ function printNext(output: Output, url: string, checks: number, seconds: string)
     "search allergic",
     "doctor",
   ]) {
-    output.line(`  ${paint("dim", `npx holdfast --store ${url}`)} ${rest}`);
+    output.line(`  ${paint("dim", `${howToRun()} --store ${url}`)} ${rest}`);
   }
 }

@@ -73,14 +73,12 @@ export function appender(
       // Under another name until it is whole, so that a crash leaves no log without its beginning.
       const fresh = newName(path);
       let file: number | undefined;
-      let name = fresh;
       try {
         file = io.open(fresh, CREATE);
         const opened = file;
         writeAll(io, file, bytes);
         if (isDurable) await io.syncData(file);
         io.rename(fresh, path);
-        name = path;
         await syncFolder(dirname(path));
         const read = (position: number, length: number): Buffer => readAt(io, opened, position, length);
         return { path, sessionId, file, ino: io.statOpen(file).ino, isWritable: true, tail, read };
@@ -88,7 +86,8 @@ export function appender(
         const opened = file;
         const more = takeBack(() => {
           if (opened !== undefined) io.close(opened);
-          io.remove(name);
+          io.remove(fresh);
+          io.remove(path);
         });
         throw unavailable(error, path, sessionId, more);
       }

@@ -14,7 +14,7 @@ import type { FileIo } from "./io.ts";
 import { codeOf } from "./io.ts";
 import { LOG_SUFFIX, nameOf } from "./names.ts";
 import type { Tail } from "./tail.ts";
-import type { TouchedFile } from "./touched.ts";
+import type { Touch, TouchedFile } from "./touched.ts";
 import { hashOf } from "./touched.ts";
 
 export interface Catalog {
@@ -23,7 +23,8 @@ export interface Catalog {
   records(query: StoreQuery): Promise<Iterable<SessionRecord>>;
   /** Takes note of a commit of this store. `recordLength`: of the record as text. */
   put(keys: IndexKeys, tail: Tail, recordLength: number): void;
-  remove(id: string): void;
+  /** Looks at a log again before the next list: it is removed, or a write to it failed. */
+  doubt(id: string): void;
   /** Reads what others wrote, so that `.touched` may be replaced. */
   follow(): void;
 }
@@ -40,6 +41,8 @@ interface Listed extends IndexKeys {
 const LARGE_RECORD = 4096;
 /** The size of a log that is removed. */
 const GONE = Number.POSITIVE_INFINITY;
+/** The size of a log that may have any, or be removed. */
+const ANY = 0;
 
 /**
  * @param tailOf reads the end of a log; `undefined` where there is none.
@@ -106,9 +109,10 @@ export function catalog(
     if (!touched) return;
     const { touches, isNew } = touched.news();
     isStale ||= isNew;
+    const removed = namesByHash(touches);
     for (const touch of touches) {
       if ("hash" in touch) {
-        for (const { name, hash } of listed.values()) if (hash === touch.hash) awaited.set(name, GONE);
+        for (const name of removed.get(touch.hash) ?? []) awaited.set(name, GONE);
         continue;
       }
       // Created again: nothing that is known of the one before holds.
@@ -117,12 +121,20 @@ export function catalog(
     }
   };
 
+  const namesByHash = (touches: readonly Touch[]): Map<string, string[]> => {
+    const names = new Map<string, string[]>();
+    for (const touch of touches) if ("hash" in touch) names.set(touch.hash, []);
+    if (names.size > 0) for (const { name, hash } of listed.values()) names.get(hash)?.push(name);
+    return names;
+  };
+
   /** Looks at the logs that were touched; those that are not yet as they were to become are looked at next time too. */
   const settle = (): void => {
     for (const [name, size] of awaited) {
       if (listed.get(name)?.size !== size) check(name);
       const now = listed.get(name)?.size;
-      if (now === undefined ? size === GONE : now >= size) awaited.delete(name);
+      const isSettled = now === undefined ? size === GONE || size === ANY : now >= size;
+      if (isSettled) awaited.delete(name);
     }
   };
 
@@ -159,7 +171,9 @@ export function catalog(
     put(keys, tail, recordLength) {
       if (scanning) put(keys, tail, recordLength);
     },
-    remove: (id) => forget(nameOf(id)),
+    doubt: (id) => {
+      awaited.set(nameOf(id), ANY);
+    },
     follow,
   };
 }

@@ -37,6 +37,7 @@ export interface FileState {
   /** Tells one file from another that has its name. */
   readonly ino: number;
   readonly size: number;
+  readonly mtimeMs: number;
   isDirectory(): boolean;
 }
 
@@ -118,6 +119,11 @@ export function closing<T>(io: FileIo, file: number, work: () => T): T {
 
 export function codeOf(error: unknown): string | undefined {
   return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined;
+}
+
+export function isDiskFull(error: unknown): boolean {
+  const code = codeOf(error);
+  return code === "ENOSPC" || code === "EDQUOT";
 }
 
 const REMEDIES: Readonly<Record<string, string>> = {

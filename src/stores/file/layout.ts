@@ -60,7 +60,8 @@ export async function writeLayout(io: FileIo, folder: string, isDurable: boolean
 function layoutIn(text: string): number | undefined {
   try {
     const value: unknown = JSON.parse(text);
-    return isPlainObject(value) && typeof value["layout"] === "number" ? value["layout"] : undefined;
+    const { layout } = isPlainObject(value) ? value : {};
+    return typeof layout === "number" ? layout : undefined;
   } catch (error) {
     if (error instanceof SyntaxError) return undefined;
     throw error;

@@ -73,8 +73,8 @@ export function decodeLine(bytes: Buffer, store: string): Line | undefined {
     decoded.push(entry);
   }
   if (record === undefined) return { version, seq, entries: decoded };
-  const id = isPlainObject(record) ? String(record["id"]) : "";
-  return { version, seq, entries: decoded, record: decodeRecord(encodeValue(record), id, store) };
+  const { id } = isPlainObject(record) ? record : {};
+  return { version, seq, entries: decoded, record: decodeRecord(encodeValue(record), String(id), store) };
 }
 
 /** Where the checksum begins; `undefined` where there is none or it does not fit. */

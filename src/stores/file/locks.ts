@@ -17,14 +17,15 @@ import { HoldfastError, messageOf } from "../../log/errors.ts";
 import { STORE } from "./tail.ts";
 
 export interface Locks {
-  /** Which lock stands for the session whose log has this path. */
+  /** Which lock stands for the session whose log has this path within the folder. */
   shardOf(path: string): number;
   /**
    * Runs `work` while no other process and nobody else in this one holds the lock.
    *
+   * @param sessionId for the message.
    * @throws STORE_UNAVAILABLE where it isn't free within the timeout.
    */
-  run<T>(shard: number, work: () => Promise<T>): Promise<T>;
+  run<T>(shard: number, sessionId: string, work: () => Promise<T>): Promise<T>;
   /** Runs `work` under every lock where all are free just now; says whether it did. */
   runAlone(work: () => void): boolean;
   close(): void;
@@ -83,15 +84,15 @@ export async function openLocks(folder: string, timeoutMs: number, isShared: boo
     return shard.lock;
   };
 
-  const take = async (index: number): Promise<FileLock> => {
+  const take = async (index: number, sessionId: string): Promise<FileLock> => {
     const lock = lockOf(index);
     const until = performance.now() + timeoutMs;
     for (let waitMs = RETRY_MS; !lock.take(); waitMs = Math.min(waitMs * 2, RETRY_LIMIT_MS)) {
       if (performance.now() > until) {
         throw new HoldfastError(
           "STORE_UNAVAILABLE",
-          `another process has held lock ${index} of ${folder} for ${timeoutMs} ms; try again, or raise lockTimeoutMs`,
-          { store: STORE, retryable: true },
+          `another process has held the lock of session ${JSON.stringify(sessionId)} (${folder}/.locks/${index}.db) for ${timeoutMs} ms; try again, or raise lockTimeoutMs`,
+          { sessionId, store: STORE, retryable: true },
         );
       }
       await setTimeout(waitMs * (0.5 + Math.random() / 2));
@@ -102,7 +103,7 @@ export async function openLocks(folder: string, timeoutMs: number, isShared: boo
   return {
     shardOf: (path) => crc32(path) % SHARDS,
 
-    async run(index, work) {
+    async run(index, sessionId, work) {
       const shard = shardAt(index);
       const before = shard.last;
       const { promise, resolve } = Promise.withResolvers<void>();
@@ -110,7 +111,7 @@ export async function openLocks(folder: string, timeoutMs: number, isShared: boo
       shard.waiting += 1;
       try {
         await before;
-        const lock = await take(index);
+        const lock = await take(index, sessionId);
         try {
           return await work();
         } finally {

@@ -142,7 +142,15 @@ export function openLogs(io: FileIo): OpenLogs {
     },
     drop,
     close() {
-      for (const path of logs.keys()) drop(path);
+      let failure: unknown;
+      for (const path of logs.keys()) {
+        try {
+          drop(path);
+        } catch (error) {
+          failure ??= error;
+        }
+      }
+      if (failure !== undefined) throw failure;
     },
   };
 }

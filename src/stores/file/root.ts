@@ -8,13 +8,15 @@ import type { MigrationReport, StoreCapabilities } from "../../store/store.ts";
 import type { Appender, FileStoreWarning } from "./append.ts";
 import { appender } from "./append.ts";
 import type { FileIo } from "./io.ts";
-import { READ, unavailable } from "./io.ts";
+import { nodeIo, READ, unavailable } from "./io.ts";
 import { LAYOUT, readLayout, writeLayout } from "./layout.ts";
 import type { Locks } from "./locks.ts";
 import { openLocks } from "./locks.ts";
 import type { OpenLogs } from "./logs.ts";
 import { openLogs } from "./logs.ts";
 import { STORE } from "./tail.ts";
+import type { FolderView } from "./view.ts";
+import { folderView } from "./view.ts";
 
 export interface Root {
   readonly io: FileIo;
@@ -31,8 +33,6 @@ export interface Root {
   prepare(): Promise<Locks>;
   migrate(): Promise<MigrationReport>;
   ping(): void;
-  /** Has `release` called when the store is closed. */
-  onClose(release: () => void): void;
   close(): Promise<void>;
 }
 
@@ -42,16 +42,21 @@ export interface RootOptions {
   readonly isShared: boolean;
   readonly lockTimeoutMs: number;
   readonly warn: (warning: FileStoreWarning) => void;
-  readonly io: FileIo;
+  readonly io?: FileIo | undefined;
+  readonly capabilities: StoreCapabilities;
 }
 
-const MAX_ENTRY_BYTES = 16 * 1024 * 1024;
+/** The store on `directory`, as its root namespace sees it. */
+export function openRoot(options: RootOptions): FolderView {
+  const root = rootOf(options);
+  return folderView(root, root.directory);
+}
 
-export function openRoot({ directory, isDurable, isShared, lockTimeoutMs, warn, io }: RootOptions): Root {
+function rootOf(options: RootOptions): Root {
+  const { directory, isDurable, isShared, lockTimeoutMs, warn, io = nodeIo, capabilities } = options;
   const folder = resolve(directory);
   const logs = openLogs(io);
   const writer = appender(io, isDurable, warn);
-  const releases: (() => void)[] = [() => logs.close()];
   let isClosed = false;
   let layout = 0;
   let locks: Promise<Locks> | undefined;
@@ -99,16 +104,7 @@ export function openRoot({ directory, isDurable, isShared, lockTimeoutMs, warn, 
   return {
     io,
     directory: folder,
-    capabilities: {
-      durability: isDurable ? "disk" : "os",
-      search: "substring",
-      watch: "poll",
-      idempotency: "full",
-      listConsistency: "strong",
-      maxEntryBytes: MAX_ENTRY_BYTES,
-      nativeTtl: false,
-      writers: isShared ? "many" : "one-process",
-    },
+    capabilities,
     isShared,
     isDurable,
     logs,
@@ -119,7 +115,7 @@ export function openRoot({ directory, isDurable, isShared, lockTimeoutMs, warn, 
     async migrate() {
       enter();
       const from = layout;
-      await prepare();
+      if (from < LAYOUT) await prepare();
       layout = LAYOUT;
       return { store: STORE, from, to: LAYOUT, steps: from === 0 ? [`made the folder ${folder}`] : [] };
     },
@@ -133,16 +129,16 @@ export function openRoot({ directory, isDurable, isShared, lockTimeoutMs, warn, 
       }
     },
 
-    onClose(release) {
-      releases.push(release);
-    },
-
     async close() {
       if (isClosed) return;
       isClosed = true;
-      for (const release of releases) release();
       const opened = await locks?.catch(() => undefined);
       opened?.close();
+      try {
+        logs.close();
+      } catch (error) {
+        throw unavailable(error, folder);
+      }
     },
   };
 }

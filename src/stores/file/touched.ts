@@ -5,116 +5,143 @@
  *
  * A line is `name size`: the log of that name is about to grow to that size. It is written before the log is, so a
  * reader may come too early; it looks again until the log has that size. `!hash` says that a log is about to be
- * removed; a name that was removed is blanked out, so that it leaves no trace. When the file has grown it is replaced
- * by an empty one, and readers look at every file again.
+ * removed; a name that was removed is blanked out, so that it leaves no trace. When the file has grown long it is
+ * replaced by an empty one, and readers look at every log again.
  */
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
-import type { FileIo } from "./io.ts";
+import type { FileIo, FileState } from "./io.ts";
 import { APPEND_OR_CREATE, CREATE, closing, READ, readAt, UPDATE, writeAll } from "./io.ts";
+
+/** The size that the log `name` is about to have. */
+export interface Growth {
+  readonly name: string;
+  readonly size: number;
+}
 
 /** What happened to a log. */
 export type Touch =
-  | { readonly name: string; readonly size: number }
+  | Growth
   /** The log whose name has this hash was removed. */
   | { readonly hash: string };
 
+export interface News {
+  readonly touches: readonly Touch[];
+  /** Whether the file is another one than before, so that something may have been missed. */
+  readonly isNew: boolean;
+}
+
 export interface TouchedFile {
-  /** Says that the log `name` is about to grow to `size` bytes. Called under the log's lock. */
-  grow(name: string, size: number): void;
+  /** Says that logs are about to grow to these sizes. Called under their locks. */
+  grow(logs: readonly Growth[]): void;
   /** Says that the log `name` is about to be removed. Called under its lock. */
   remove(name: string): void;
-  /** Blanks out a log that was removed. Called under its lock. Whether there was anything. */
-  erase(name: string): boolean;
-  /** Resolves once what was blanked out is on the disk. */
-  sync(): Promise<void>;
-  /** What was said since the last call; `isNew`: the file is another one, so it may have missed something. */
-  news(): { readonly touches: readonly Touch[]; readonly isNew: boolean };
+  /** Blanks out a log that was removed; with `isDurable` on the disk, too. Called under its lock. */
+  erase(name: string, isDurable: boolean): Promise<void>;
+  /** What others said since the last call. */
+  news(): News;
   /** Whether the file is long enough to be replaced. */
   isLong(): boolean;
   /** Replaces it. Called under every lock, once all the news were read. */
   replace(): void;
-  close(): void;
 }
 
-const LIMIT_BYTES = 1024 * 1024;
+/** The state of the file up to which it was read. */
+interface Seen {
+  readonly ino: number;
+  readonly size: number;
+  readonly mtimeMs: number;
+  /** Its last bytes, since a new file may get the number of an old one. */
+  readonly last: Buffer;
+}
+
 const NAME = ".touched";
+const LIMIT_BYTES = 1024 * 1024;
+const LAST_BYTES = 64;
+const BLANK = "#";
 
 export function hashOf(name: string): string {
   return crc32(name).toString(36);
 }
 
+/** The file is opened for each use: there is one in each namespace, and a process may use thousands. */
 export function touchedFile(io: FileIo, folder: string): TouchedFile {
   const path = join(folder, NAME);
-  let open: { readonly file: number; readonly ino: number; readonly isWritable: boolean } | undefined;
+  let seen: Seen | undefined;
   let size = 0;
-  let readFrom = 0;
-  let isNew = true;
 
-  const close = (): void => {
-    if (open) io.close(open.file);
-    open = undefined;
+  const withFile = <T>(flags: number, work: (file: number) => T): T => {
+    const file = io.open(path, flags);
+    return closing(io, file, () => work(file));
   };
 
-  /** The file of this moment, opened. */
-  const current = (isWritable: boolean): number | undefined => {
-    const state = io.stat(path);
-    size = state?.size ?? 0;
-    const isSame = open !== undefined && open.ino === state?.ino;
-    if (open && isSame && (open.isWritable || !isWritable)) return open.file;
-    const file = state || isWritable ? io.open(path, isWritable ? APPEND_OR_CREATE : READ) : undefined;
-    close();
-    if (!isSame) readFrom = 0;
-    if (!isSame) isNew = true;
-    if (file !== undefined) open = { file, ino: io.statOpen(file).ino, isWritable };
-    return file;
+  const seenUpTo = (file: number, { ino, mtimeMs }: FileState, end: number): Seen => {
+    const from = Math.max(0, end - LAST_BYTES);
+    return { ino, mtimeMs, size: end, last: readAt(io, file, from, end - from) };
   };
 
-  const append = (line: string): void => {
-    const file = current(true);
-    if (file === undefined) return;
-    // A line begins with a newline too: one that could not be finished must not be glued to the next.
-    const bytes = Buffer.from(`\n${line}\n`);
-    const end = size + bytes.length;
-    const isRead = readFrom === size;
-    writeAll(io, file, bytes);
-    // What this store says is no news to it, where nobody else said anything in between.
-    if (isRead && io.statOpen(file).size === end) readFrom = end;
+  const append = (lines: string): void =>
+    withFile(APPEND_OR_CREATE, (file) => {
+      const before = io.statOpen(file);
+      // They begin with a newline too: a line that could not be finished must not be glued to the next.
+      const bytes = Buffer.from(`\n${lines}\n`);
+      writeAll(io, file, bytes);
+      const after = io.statOpen(file);
+      size = after.size;
+      // What this store says is no news to it, where nobody else said anything before it or in between.
+      const isAlone =
+        seen?.ino === before.ino && seen.size === before.size && size === before.size + bytes.length;
+      if (isAlone) seen = { ino: after.ino, mtimeMs: after.mtimeMs, size, last: bytes.subarray(-LAST_BYTES) };
+    });
+
+  const isContinued = (file: number, state: FileState): boolean => {
+    if (!seen || seen.ino !== state.ino || seen.size > state.size) return false;
+    const now = readAt(io, file, seen.size - seen.last.length, seen.last.length);
+    return seen.last.every((byte, index) => byte === now[index] || now[index] === BLANK.charCodeAt(0));
   };
 
   return {
-    grow: (name, bytes) => append(`${name} ${bytes}`),
+    grow: (logs) => append(logs.map((log) => `${log.name} ${log.size}`).join("\n")),
     remove: (name) => append(`!${hashOf(name)}`),
 
-    erase(name) {
-      const file = current(false);
-      if (file === undefined) return false;
-      const bytes = readAt(io, file, 0, size);
-      const blank = Buffer.from("#".repeat(name.length));
-      let found = false;
-      for (let at = bytes.indexOf(`\n${name} `); at >= 0; at = bytes.indexOf(`\n${name} `, at + 1)) {
-        found = true;
-        const position = at + 1;
-        const writable = io.open(path, UPDATE);
-        closing(io, writable, () => writeAll(io, writable, blank, position));
+    async erase(name, isDurable) {
+      const state = io.stat(path);
+      if (!state) return;
+      const file = io.open(path, UPDATE);
+      try {
+        const bytes = readAt(io, file, 0, state.size);
+        const blank = Buffer.from(BLANK.repeat(name.length));
+        const line = `\n${name} `;
+        let isFound = false;
+        for (let at = bytes.indexOf(line); at >= 0; at = bytes.indexOf(line, at + 1)) {
+          writeAll(io, file, blank, at + 1);
+          isFound = true;
+        }
+        if (isFound && isDurable) await io.syncData(file);
+      } finally {
+        io.close(file);
       }
-      return found;
-    },
-
-    async sync() {
-      const file = current(false);
-      if (file !== undefined) await io.syncData(file);
     },
 
     news() {
-      const file = current(false);
-      if (file === undefined) return { touches: [], isNew: false };
-      const bytes = readAt(io, file, readFrom, Math.max(0, size - readFrom));
-      const end = bytes.lastIndexOf("\n") + 1;
-      readFrom += end;
-      const wasNew = isNew;
-      isNew = false;
-      return { touches: bytes.toString("latin1", 0, end).split("\n").flatMap(toTouch), isNew: wasNew };
+      const state = io.stat(path);
+      size = state?.size ?? 0;
+      if (!state) {
+        const isNew = seen !== undefined;
+        seen = undefined;
+        return { touches: [], isNew };
+      }
+      if (seen?.ino === state.ino && seen.size === state.size && seen.mtimeMs === state.mtimeMs)
+        return NO_NEWS;
+      return withFile(READ, (file) => {
+        const now = io.statOpen(file);
+        const isNew = !isContinued(file, now);
+        const from = isNew ? 0 : (seen?.size ?? 0);
+        const bytes = readAt(io, file, from, now.size - from);
+        const end = bytes.lastIndexOf("\n") + 1;
+        seen = seenUpTo(file, now, from + end);
+        return { touches: bytes.toString("latin1", 0, end).split("\n").flatMap(toTouch), isNew };
+      });
     },
 
     isLong: () => size > LIMIT_BYTES,
@@ -122,16 +149,14 @@ export function touchedFile(io: FileIo, folder: string): TouchedFile {
     replace() {
       const fresh = `${path}.new`;
       const file = io.open(fresh, CREATE);
-      close();
-      open = { file, ino: io.statOpen(file).ino, isWritable: true };
+      seen = closing(io, file, () => seenUpTo(file, io.statOpen(file), 0));
+      size = 0;
       io.rename(fresh, path);
-      readFrom = 0;
-      isNew = false;
     },
-
-    close,
   };
 }
+
+const NO_NEWS: News = { touches: [], isNew: false };
 
 function toTouch(line: string): Touch[] {
   const [, hash, name, size] = /^(?:!([0-9a-z]+)|([a-z0-9_%~-]+) (\d+))$/.exec(line) ?? [];

@@ -6,14 +6,16 @@ import { join } from "node:path";
 import { HoldfastError } from "../../log/errors.ts";
 import type { SessionRecord } from "../../log/record.ts";
 import { isExpired } from "../../log/record.ts";
-import { checkId } from "../../log/values.ts";
 import type { CommitOutcome, SessionStore } from "../../store/store.ts";
 import { breather } from "../breather.ts";
 import type { SearchedLog } from "../text-search.ts";
 import { searchLogs } from "../text-search.ts";
 import { newName } from "./append.ts";
 import { catalog } from "./catalog.ts";
-import { APPEND, closing, READ, unavailable } from "./io.ts";
+import type { Member } from "./gathering.ts";
+import { gathering } from "./gathering.ts";
+import { APPEND, closing, isDiskFull, READ, unavailable } from "./io.ts";
+import type { Locks } from "./locks.ts";
 import type { OpenLog } from "./logs.ts";
 import { openLog } from "./logs.ts";
 import { folderOf, LOG_SUFFIX, nameOf } from "./names.ts";
@@ -22,21 +24,31 @@ import { plan, prepare } from "./plan.ts";
 import { entryAt, newestFirst, readIds, readRange } from "./range.ts";
 import type { Root } from "./root.ts";
 import { STORE } from "./tail.ts";
+import type { Growth, TouchedFile } from "./touched.ts";
 import { touchedFile } from "./touched.ts";
 
 /** Logs that one batch opens at once; a longer one is done in parts. */
 const AT_ONCE = 128;
 const NO_IDS: ReadonlyMap<string, number> = new Map();
 
-export function folderView(root: Root, folder: string): SessionStore {
-  const { io, logs, appender, isDurable } = root;
-  const views = new Map<string, SessionStore>();
+/** The store as one namespace sees it. */
+export interface FolderView extends SessionStore {
+  readonly search: NonNullable<SessionStore["search"]>;
+  readonly sweep: NonNullable<SessionStore["sweep"]>;
+  namespace(name: string): FolderView;
+}
+
+export function folderView(root: Root, folder: string): FolderView {
+  const { io, logs, appender } = root;
+  const views = new Map<string, FolderView>();
   const breathe = breather();
   const touched = root.isShared ? touchedFile(io, folder) : undefined;
   const sessions = catalog(io, folder, logs.peek, touched);
-  if (touched) root.onClose(touched.close);
 
   const pathOf = (id: string): string => join(folder, `${nameOf(id)}${LOG_SUFFIX}`);
+  // By the path within the folder: processes may reach that by different paths.
+  const shardOf = (locks: Locks, id: string): number =>
+    locks.shardOf(pathOf(id).slice(root.directory.length));
 
   /** Runs `work` in an open store; a file operation that fails there is told as STORE_UNAVAILABLE. */
   const using = async <T>(
@@ -65,11 +77,12 @@ export function folderView(root: Root, folder: string): SessionStore {
 
   /** All commits of one batch to one session. Called under its lock. */
   const write = async (
-    path: string,
     sessionId: string,
     batch: readonly PreparedCommit[],
     outcomes: CommitOutcome[],
+    touches: Member<Growth>,
   ): Promise<void> => {
+    const path = pathOf(sessionId);
     const log = logToWrite(path, sessionId);
     const work = async (): Promise<void> => {
       if (log && batch.some(({ ids }) => ids.length > 0)) log.ids ??= await readIds(log);
@@ -78,12 +91,13 @@ export function folderView(root: Root, folder: string): SessionStore {
       if (!change) return;
       const { tail, ids, keys, recordLength } = change;
       if (!log) await appender.makeFolder(folder);
-      touched?.grow(nameOf(sessionId), tail.end);
+      await touches.add({ name: nameOf(sessionId), size: tail.end });
       try {
         if (log) await appender.append(log, bytes, tail);
         else logs.add(path, await appender.create(path, sessionId, bytes, tail), ids);
       } catch (error) {
         logs.drop(path);
+        sessions.doubt(sessionId);
         throw error;
       }
       if (log?.ids) for (const [id, seq] of ids) log.ids.set(id, seq);
@@ -97,25 +111,45 @@ export function folderView(root: Root, folder: string): SessionStore {
     outcomes: CommitOutcome[],
   ): Promise<void> => {
     const locks = await root.prepare();
-    const shards = Map.groupBy(part, ([sessionId]) => locks.shardOf(pathOf(sessionId)));
-    await allDone(
-      [...shards].map(([shard, items]) =>
-        locks.run(shard, () =>
-          allDone(
-            items.map(([sessionId, batch]) => {
-              const path = pathOf(sessionId);
-              return using(path, sessionId, () => write(path, sessionId, batch, outcomes));
-            }),
-          ),
-        ),
-      ),
-    );
-    if (touched?.isLong()) locks.runAlone(shortenTouched);
+    const shards = Map.groupBy(part, ([sessionId]) => shardOf(locks, sessionId));
+    const writeAll = ([shard, items]: [number, typeof part]): Promise<void> =>
+      locks.run(shard, items[0]?.[0] ?? "", () => {
+        const takePart = gathering<Growth>(items.length, (growths) => touched?.grow(growths));
+        return allDone(
+          items.map(([sessionId, batch]) => {
+            const touches = takePart();
+            const written = using(pathOf(sessionId), sessionId, () =>
+              write(sessionId, batch, outcomes, touches),
+            );
+            return written.finally(touches.leave);
+          }),
+        );
+      });
+    await allDone(Array.from(shards, writeAll));
+    if (touched?.isLong()) shortenTouched(locks, touched);
   };
 
-  const shortenTouched = (): void => {
-    sessions.follow();
-    touched?.replace();
+  const shortenTouched = (locks: Locks, file: TouchedFile): void => {
+    try {
+      locks.runAlone(() => {
+        sessions.follow();
+        file.replace();
+      });
+    } catch (error) {
+      // What was committed stands, and a longer file does no harm: a later commit tries again.
+      if (unavailable(error, folder) === error && !HoldfastError.is(error)) throw error;
+    }
+  };
+
+  /** Says that a log is about to be removed; `false` where the disk is too full for that, which removing it may change. */
+  const tellRemoval = (name: string): boolean => {
+    try {
+      touched?.remove(name);
+      return true;
+    } catch (error) {
+      if (!isDiskFull(error)) throw error;
+      return false;
+    }
   };
 
   /** Removes a session where `condition` holds once nobody else can write to it. */
@@ -123,17 +157,17 @@ export function folderView(root: Root, folder: string): SessionStore {
     const path = pathOf(id);
     if (!io.stat(folder)) return false;
     const locks = await root.prepare();
-    return locks.run(locks.shardOf(path), async () => {
+    return locks.run(shardOf(locks, id), id, async () => {
       if (!condition()) return false;
       const name = nameOf(id);
       const isThere = io.stat(path) !== undefined;
-      if (isThere) touched?.remove(name);
+      sessions.doubt(id);
+      const isTold = isThere && tellRemoval(name);
       logs.drop(path);
       const isChanged = [io.remove(path), io.remove(newName(path))].includes(true);
-      const isErased = touched?.erase(name) === true;
-      sessions.remove(id);
+      if (isThere && !isTold) touched?.remove(name);
+      await touched?.erase(name, root.isDurable);
       if (isChanged) await appender.syncFolder(folder);
-      if (isErased && isDurable) await touched?.sync();
       return isThere;
     });
   };
@@ -156,7 +190,7 @@ export function folderView(root: Root, folder: string): SessionStore {
     },
   });
 
-  const view: SessionStore = {
+  const view: FolderView = {
     name: STORE,
     capabilities: root.capabilities,
 
@@ -232,8 +266,7 @@ export function folderView(root: Root, folder: string): SessionStore {
     },
 
     namespace(name) {
-      if (name === "") return view;
-      const within = folderOf(checkId(name, "namespace"));
+      const within = folderOf(name);
       const found = views.get(within) ?? folderView(root, join(folder, within));
       views.set(within, found);
       return found;

@@ -51,8 +51,12 @@ export function fileOf(database: SqliteDatabase): string {
 
 /** Whether the SQLite of `database`, or of this Node without one, has FTS5; node:sqlite has it from Node 22.16. */
 export function hasFullText(database?: SqliteDatabase): boolean {
+  // The plain pragma, not its table: that would read the schema, which another process may have locked.
   const find = (open: SqliteDatabase): boolean =>
-    isRow(open.prepare("SELECT 1 AS found FROM pragma_module_list WHERE name = 'fts5'").get());
+    open
+      .prepare("PRAGMA module_list")
+      .all()
+      .some((module) => isRow(module) && module.name === "fts5");
   if (database) return find(database);
   if (ownFullText !== undefined) return ownFullText;
   const { DatabaseSync } = process.getBuiltinModule("node:sqlite");

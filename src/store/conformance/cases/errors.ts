@@ -124,6 +124,19 @@ export const errorCases: readonly ConformanceCase[] = [
     },
   },
   {
+    key: "errors/closed-view",
+    clause: "E3",
+    title: "a namespace and the store around it are one connection: closing one closes both",
+    async run({ store }) {
+      const session = await begin(store, {}, say("one"));
+      const inner = store.namespace("inner");
+      await inner.close();
+      await rejects(() => store.find([session.id]), "STORE_UNAVAILABLE", "find after a namespace was closed");
+      await rejects(() => inner.find(["a"]), "STORE_UNAVAILABLE", "find in the namespace that was closed");
+      await store.close();
+    },
+  },
+  {
     key: "errors/closed-keeps",
     clause: "E3",
     title: "a refused call on a closed store changed nothing",

@@ -18,6 +18,7 @@ import { pagingCases } from "./paging.ts";
 import { randomCases } from "./random.ts";
 import { readCases } from "./read.ts";
 import { searchCases } from "./search.ts";
+import { searchPageCases } from "./search-pages.ts";
 import { turnCases } from "./turns.ts";
 import { valueCases } from "./values.ts";
 import { watchCases } from "./watch.ts";
@@ -38,6 +39,7 @@ export const conformanceCases: readonly ConformanceCase[] = [
   ...errorCases,
   ...namespaceCases,
   ...searchCases,
+  ...searchPageCases,
   ...watchCases,
   ...turnCases,
   ...randomCases,

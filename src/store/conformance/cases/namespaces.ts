@@ -317,6 +317,17 @@ export const namespaceCases: readonly ConformanceCase[] = [
     },
   },
   {
+    key: "namespaces/bad-names",
+    clause: "N5",
+    title: "a name that no id could be is INVALID_ARGUMENT",
+    async run({ store }) {
+      for (const name of ["x".repeat(513), "é".repeat(257), "\ud800", "a\udc00b"]) {
+        const call = async (): Promise<unknown> => store.namespace(name).find(["a"]);
+        await rejects(call, "INVALID_ARGUMENT", `the namespace ${JSON.stringify(name.slice(0, 20))}`);
+      }
+    },
+  },
+  {
     key: "namespaces/writes",
     clause: "N2",
     title: "commit, duplicate ids and remove in one namespace do not touch another",
