@@ -33,7 +33,6 @@ export async function createFrom(
   if (data) await checkData(runtime.schema, data, id);
   return createLog(runtime, {
     id,
-    namespace: "",
     kind: "session",
     dataVersion: runtime.dataVersion,
     ...(userId !== undefined && { userId: checkId(userId, "user id") }),
@@ -57,11 +56,13 @@ export function labelOf(runtime: Runtime, messages: readonly NewMessage[]): stri
 }
 
 /** Commits a new log. What has expired, or was deleted and is inherited by nobody, makes way for it. */
-export async function createLog(runtime: Runtime, session: NewSession): Promise<Writer> {
-  const { writers, events } = runtime;
+export async function createLog(runtime: Runtime, session: Omit<NewSession, "namespace">): Promise<Writer> {
+  const { store, writers, events } = runtime;
   const writer = writers.direct(session.id, undefined);
   try {
-    await writer.submit({ command: { type: "create", session } });
+    await writer.submit({
+      command: { type: "create", session: { ...session, namespace: store.namespaceName ?? "" } },
+    });
   } catch (error) {
     if (!HoldfastError.is(error, "SESSION_EXISTS")) throw error;
     const { makeWay } = await import("./retention.ts");
@@ -107,7 +108,7 @@ async function createHeir(
 ): Promise<Writer> {
   const { store } = runtime;
   const lineage = lineageAt(parent, at);
-  const own = { kind: "fork", namespace: "", parentId: parent.id, lineage } as const;
+  const own = { kind: "fork", parentId: parent.id, lineage } as const;
   const writer = await createLog(runtime, { ...session, ...own });
   // A delete looks for forks after it has marked the session. Marked by now: it may have missed this one.
   const sources = lineage.flatMap((part) => (part.erased ? [] : part.id));
@@ -153,7 +154,6 @@ export function spawnFrom(
   const { id = runtime.generateId(), label, agent } = options;
   return createLog(runtime, {
     id: checkId(id, "session id"),
-    namespace: "",
     kind: "child",
     parentId: parent.id,
     dataVersion: runtime.dataVersion,
@@ -176,7 +176,7 @@ export function successorOf(
     metadata,
     ...inherited(record),
   };
-  if (!preserveHistory) return createLog(runtime, { ...session, namespace: "", kind: "session" });
+  if (!preserveHistory) return createLog(runtime, { ...session, kind: "session" });
   return createHeir(runtime, record, record.seq, {
     ...session,
     ...(label !== undefined && { label }),

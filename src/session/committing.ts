@@ -59,6 +59,13 @@ export interface Committing {
    * @throws as `refresh`
    */
   prepare(jobs: readonly Job[]): Promise<void>;
+  /**
+   * Whether a draft is built on the newest record; where it is not, that is known from here on. What is refused or
+   * changes nothing is never committed, so it must be asked: another writer may have changed what it depends on.
+   *
+   * @throws SESSION_DELETED
+   */
+  isNewest(draft: Draft): Promise<boolean>;
   draft(): Draft;
   /** See {@link addToDraft}. */
   add(draft: Draft, job: Job, mayProbe: boolean): Promise<void>;
@@ -202,6 +209,12 @@ export function createCommitting(options: CommittingOptions): Committing {
         isExpired(newest, clock()) &&
         !jobs.every(({ intent }) => outlivesExpiry(intent.command));
       if (isOver || expected > (newest?.version ?? 0)) await refresh();
+    },
+    async isNewest({ base }) {
+      if (base === undefined) return true;
+      const [found] = await store.find([sessionId]);
+      if (found === undefined || !observe(found)) throw deleted();
+      return newest?.version === base.version;
     },
     draft: () => newDraft(newest),
     add: (draft, job, mayProbe) => addToDraft(options, draft, job, mayProbe),

@@ -40,7 +40,10 @@ export function createHolding(
   async function hold(job: Job): Promise<AppendResult> {
     await committing.prepare([job]);
     const target = draft ?? committing.draft();
-    await committing.add(target, job, false);
+    const [refused] = await decideOne(target, job);
+    // Nothing waits yet, so nothing keeps it from being decided on what others wrote.
+    if (job.entries.length === 0 && !draft && !(await committing.isNewest(target))) return hold(job);
+    if (refused) throw refused.error;
     if (job.entries.length > 0) {
       draft = target;
       job.told = job.entries;
@@ -49,17 +52,23 @@ export function createHolding(
     return resultOf(job, target.record);
   }
 
+  async function decideOne(target: Draft, job: Job): Promise<Refused[]> {
+    try {
+      job.entries = [];
+      await committing.add(target, job, false);
+      return [];
+    } catch (error) {
+      return [{ job, error }];
+    }
+  }
+
   /** Decides all of `jobs` on the newest record. Answers with those that are refused. */
   async function decideAll(target: Draft, jobs: readonly Job[]): Promise<Refused[]> {
     const refused: Refused[] = [];
     moved.clear();
     for (const job of jobs) {
-      try {
-        await committing.add(target, job, false);
-        noteMoves(job);
-      } catch (error) {
-        refused.push({ job, error });
-      }
+      refused.push(...(await decideOne(target, job)));
+      noteMoves(job);
     }
     return refused;
   }
@@ -96,6 +105,8 @@ export function createHolding(
     while (open.length > 0) {
       const target = committing.draft();
       let refused = await decideAll(target, open);
+      const isSure = open.every(({ entries }) => entries.length > 0);
+      if (!isSure && !(await committing.isNewest(target))) continue;
       if (refused.length === 0) {
         const sent = await send(target, open, conflicts);
         if (sent.isCommitted) break;

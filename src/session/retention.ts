@@ -75,7 +75,8 @@ async function markDeleted(runtime: Runtime, record: SessionRecord, unchanged = 
       command: { type: "delete" },
       // Of two that delete it at once, one did.
       guard(current) {
-        if (current.status === "deleted") throw new HoldfastError("SESSION_DELETED", "it was deleted meanwhile");
+        if (current.status === "deleted")
+          throw new HoldfastError("SESSION_DELETED", "it was deleted meanwhile");
       },
       ...(unchanged && { expectedVersion: record.version }),
     });

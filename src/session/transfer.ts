@@ -65,6 +65,7 @@ export async function importLines(
   scope: Scope,
 ): Promise<SessionRecord> {
   const { store } = runtime;
+  const { namespaceName: namespace = "" } = store;
   const givenId = options.id === undefined ? undefined : checkId(options.id, "session id");
   let header: Header | undefined;
   let record: SessionRecord | undefined;
@@ -92,7 +93,7 @@ export async function importLines(
       const entry = parseEntry(line, number, (record?.seq ?? 0) + 1);
       // Only where a commit began can a chunk end: each raises the version that guards the next.
       if (characters > CHUNK_CHARACTERS && entry.commit !== undefined) await flush();
-      const own = relocate(entry, givenId ?? header.session, scope, ids);
+      const own = relocate(entry, givenId ?? header.session, namespace, scope, ids);
       record = evolve(record, own);
       chunk.push(own);
       characters += line.length;
@@ -112,7 +113,7 @@ export async function importLines(
 }
 
 /** The entry as it stands in a log of its own, which inherits nothing. */
-function relocate(entry: Entry, id: string, scope: Scope, ids: Set<string>): Entry {
+function relocate(entry: Entry, id: string, namespace: string, scope: Scope, ids: Set<string>): Entry {
   const own = callerId(entry);
   // A fork and what it inherits may both have used an id; one log can't.
   if (own !== undefined && ids.has(own)) return { ...entry, id: positionalId(entry.seq) };
@@ -124,7 +125,7 @@ function relocate(entry: Entry, id: string, scope: Scope, ids: Set<string>): Ent
     data: {
       ...data,
       id,
-      namespace: "",
+      namespace,
       kind: kind === "child" ? kind : "session",
       ...(kind === "child" && parentId !== undefined && { parentId }),
       ...(scope.userId !== undefined && { userId: scope.userId }),

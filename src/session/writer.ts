@@ -5,8 +5,9 @@
  * waits for `save()`.
  */
 import type { SessionRecord } from "../log/record.ts";
-import type { Committing, CommittingOptions } from "./committing.ts";
+import type { Committing, CommittingOptions, Refused } from "./committing.ts";
 import { createCommitting } from "./committing.ts";
+import type { Draft } from "./draft.ts";
 import { missing } from "./draft.ts";
 import type { Snapshot } from "./history.ts";
 import { createHolding } from "./holding.ts";
@@ -102,22 +103,10 @@ function createSaving(committing: Committing, onBusy: (isBusy: boolean) => void)
     let open = [...jobs];
     await committing.prepare(open);
     for (;;) {
-      const draft = committing.draft();
-      const taken: Job[] = [];
-      let later: Job[] = [];
-      for (const [index, job] of open.entries()) {
-        const isFirst = draft.entries.length === 0;
-        if (draft.probe !== undefined || (job.intent.expectedVersion !== undefined && !isFirst)) {
-          later = open.slice(index);
-          break;
-        }
-        try {
-          await committing.add(draft, job, isFirst);
-          taken.push(job);
-        } catch (error) {
-          job.reject(error);
-        }
-      }
+      const { draft, taken, refused, later } = await decideTogether(open);
+      const isSure = refused.length === 0 && taken.every(({ entries }) => entries.length > 0);
+      if (!isSure && !(await committing.isNewest(draft))) continue;
+      for (const { job, error } of refused) job.reject(error);
       try {
         const sent = await committing.send(draft, taken, conflicts);
         if (sent.isCommitted) {
@@ -131,6 +120,28 @@ function createSaving(committing: Committing, onBusy: (isBusy: boolean) => void)
         return later;
       }
     }
+  }
+
+  async function decideTogether(
+    jobs: readonly Job[],
+  ): Promise<{ draft: Draft; taken: Job[]; refused: Refused[]; later: Job[] }> {
+    const draft = committing.draft();
+    const taken: Job[] = [];
+    const refused: Refused[] = [];
+    for (const [index, job] of jobs.entries()) {
+      const isFirst = draft.entries.length === 0;
+      // Who names a version has to come first, and who asks for what took place before, alone.
+      if (draft.probe !== undefined || (job.intent.expectedVersion !== undefined && !isFirst)) {
+        return { draft, taken, refused, later: jobs.slice(index) };
+      }
+      try {
+        await committing.add(draft, job, isFirst);
+        taken.push(job);
+      } catch (error) {
+        refused.push({ job, error });
+      }
+    }
+    return { draft, taken, refused, later: [] };
   }
 
   const idle = async (): Promise<void> => {

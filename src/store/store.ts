@@ -13,6 +13,11 @@ export interface SessionStore {
   /** Short name for messages, for example `"sqlite"`. */
   readonly name: string;
   readonly capabilities: StoreCapabilities;
+  /**
+   * The namespace that this view is of, as its records name it: `""` for the root; names percent-encoded, nested ones
+   * with `/` between. Default `""`.
+   */
+  readonly namespaceName?: string;
 
   /**
    * Commits each of `commits`, in order, and answers with one outcome each. Atomic: each commit alone; one's conflict

@@ -13,7 +13,7 @@
  * ```
  */
 import { invalidArgument } from "../log/errors.ts";
-import { checkId } from "../log/values.ts";
+import { namespaceName, namespacePath } from "../store/namespace.ts";
 import type { SessionStore, StoreCapabilities } from "../store/store.ts";
 import type { FileStoreWarning } from "./file/append.ts";
 import type { FileIo } from "./file/io.ts";
@@ -83,7 +83,7 @@ export function fileStore(options: string | FileStoreOptions): SessionStore {
     writers: lock ? "many" : "one-process",
   };
   let root: Promise<FolderView> | undefined;
-  return deferred(capabilities, () => {
+  return deferred(capabilities, "", () => {
     root ??= import("./file/root.ts").then(({ openRoot }) =>
       openRoot({ directory, isDurable, isShared: lock, lockTimeoutMs, warn: onWarning, io, capabilities }),
     );
@@ -92,7 +92,11 @@ export function fileStore(options: string | FileStoreOptions): SessionStore {
 }
 
 /** The store as it is before its code is loaded, which its first call does, so that other stores' users never pay for it. */
-function deferred(capabilities: StoreCapabilities, load: () => Promise<FolderView>): SessionStore {
+function deferred(
+  capabilities: StoreCapabilities,
+  path: string,
+  load: () => Promise<FolderView>,
+): SessionStore {
   const views = new Map<string, SessionStore>();
   let loaded: FolderView | undefined;
   const open = async (): Promise<FolderView> => {
@@ -102,6 +106,7 @@ function deferred(capabilities: StoreCapabilities, load: () => Promise<FolderVie
   const store: SessionStore = {
     name: "file",
     capabilities,
+    namespaceName: namespaceName(path),
     commit: async (commits) => (loaded ?? (await open())).commit(commits),
     find: async (ids) => (loaded ?? (await open())).find(ids),
     read: async (id, range) => (loaded ?? (await open())).read(id, range),
@@ -115,8 +120,8 @@ function deferred(capabilities: StoreCapabilities, load: () => Promise<FolderVie
     namespace(name) {
       if (name === "") return store;
       const view =
-        views.get(checkId(name, "namespace")) ??
-        deferred(capabilities, async () => (await open()).namespace(name));
+        views.get(name) ??
+        deferred(capabilities, namespacePath(path, name), async () => (await open()).namespace(name));
       views.set(name, view);
       return view;
     },

@@ -11,8 +11,8 @@
 import type { Entry } from "../log/entry.ts";
 import { HoldfastError, invalidArgument } from "../log/errors.ts";
 import type { SessionRecord } from "../log/record.ts";
-import { checkId } from "../log/values.ts";
 import { callerId, checkSize, decodeEntry, decodeRecord, encodeData, encodeRecord } from "../store/codec.ts";
+import { namespaceName, namespacePath } from "../store/namespace.ts";
 import type {
   Commit,
   CommitOutcome,
@@ -144,6 +144,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): MemoryStore {
     return {
       name: NAME,
       capabilities: CAPABILITIES,
+      namespaceName: namespaceName(path),
 
       async commit(commits) {
         open();
@@ -204,8 +205,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): MemoryStore {
         return { store: NAME, from: 1, to: 1, steps: [] };
       },
 
-      namespace: (name) =>
-        name === "" ? view(path) : view(`${path}${encodeURIComponent(checkId(name, "namespace"))}/`),
+      namespace: (name) => view(namespacePath(path, name)),
 
       async ping() {
         open();

@@ -13,9 +13,10 @@
  */
 import { resolve } from "node:path";
 import { invalidArgument } from "../log/errors.ts";
+import { namespaceName, namespacePath } from "../store/namespace.ts";
 import type { SessionStore, StoreCapabilities } from "../store/store.ts";
 import type { SqlTables } from "./sql/names.ts";
-import { namespacePath, quoteName, tableNames } from "./sql/names.ts";
+import { quoteName, tableNames } from "./sql/names.ts";
 import { createCommitter, encodeCommits } from "./sqlite/commit.ts";
 import type { ConnectionOptions } from "./sqlite/connection.ts";
 import { createConnection } from "./sqlite/connection.ts";
@@ -137,6 +138,7 @@ export function sqliteStore(options: SqliteStoreOptions): SessionStore {
   const viewOf = (namespace: string): SessionStore => ({
     name: NAME,
     capabilities,
+    namespaceName: namespaceName(namespace),
 
     async commit(commits) {
       const encoded = encodeCommits(commits, capabilities);

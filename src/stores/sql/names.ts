@@ -3,7 +3,6 @@
  * Names in SQL: tables that a user may rename, and the text that a namespace is stored under. For every SQL dialect.
  */
 import { invalidArgument } from "../../log/errors.ts";
-import { checkId } from "../../log/values.ts";
 
 /** What the tables are called. All are optional; the default of each is `holdfast_` and its key. */
 export interface SqlTables {
@@ -61,14 +60,4 @@ export function tableNames(given: Partial<SqlTables> = {}): SqlTables {
 /** `name` as a quoted identifier of standard SQL. */
 export function quoteName(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
-}
-
-/**
- * What the namespace `name` within the namespace stored as `path` is stored as. Each step ends in a slash and no step
- * holds one, so no two paths of names meet. The root is `""`.
- *
- * @throws INVALID_ARGUMENT for a name that is no id.
- */
-export function namespacePath(path: string, name: string): string {
-  return name === "" ? path : `${path}${encodeURIComponent(checkId(name, "namespace"))}/`;
 }
