@@ -5,14 +5,14 @@
  * A command carries what its caller's words were resolved to (positions, counts, restored conversations), because
  * finding those takes reading the log; whether it may happen is decided here, against the newest record.
  */
-import type { EntryDraft, RouteReference, StepReference, StoredObject, TurnOutcome } from "./entry.ts";
+import type { EntryData, EntryDraft, StoredObject, TurnOutcome } from "./entry.ts";
 import { HoldfastError, invalidArgument } from "./errors.ts";
 import type {
   Conversation,
-  LineagePart,
-  SessionKind,
+  RouteReference,
   SessionRecord,
   SessionStatus,
+  StepReference,
   Usage,
 } from "./record.ts";
 
@@ -89,22 +89,10 @@ export interface Revision {
   readonly message: StoredObject;
 }
 
-export interface NewSession {
-  readonly id: string;
-  readonly namespace: string;
-  readonly kind: SessionKind;
-  readonly parentId?: string;
-  readonly lineage?: readonly LineagePart[];
-  readonly userId?: string;
-  readonly agent?: string;
-  readonly label?: string;
-  readonly metadata?: StoredObject;
+export type NewSession = EntryData["session.created"] & {
   readonly data?: StoredObject;
-  readonly dataVersion: number;
-  readonly expiresAt?: number;
-  readonly base?: Conversation;
   readonly messages?: readonly NewMessage[];
-}
+};
 
 /**
  * The entries that `command` leads to, none where it changes nothing.

@@ -2,7 +2,15 @@
  * @module
  * The entry: the one thing that a session's log is made of, and the types of entry that Holdfast writes.
  */
-import type { Conversation, LineagePart, SessionKind, SessionStatus, Usage } from "./record.ts";
+import type {
+  Conversation,
+  LineagePart,
+  RouteReference,
+  SessionKind,
+  SessionStatus,
+  StepReference,
+  Usage,
+} from "./record.ts";
 
 /** A JSON-like object: a message as its caller gave it. See `values.ts` for what it may hold. */
 export type StoredObject = Readonly<Record<string, unknown>>;
@@ -79,8 +87,6 @@ export interface EntryData {
 }
 
 export type EntryType = keyof EntryData;
-export type RouteReference = { readonly id: string; readonly title?: string };
-export type StepReference = { readonly id: string };
 /** How a turn ended. `interrupted`: its worker vanished and somebody else closed it. */
 export type TurnOutcome = "completed" | "failed" | "aborted" | "interrupted";
 

@@ -2,7 +2,6 @@
  * @module
  * The record: what is known of a session without reading its log. A fold of the log, kept beside it.
  */
-import type { RouteReference, StepReference } from "./entry.ts";
 
 export type SessionKind = "session" | "fork" | "child";
 export type SessionStatus = "active" | "completed" | "abandoned" | "deleted";
@@ -24,6 +23,9 @@ export interface Usage {
   readonly totalTokens: number;
   readonly costUsd?: number;
 }
+
+export type RouteReference = { readonly id: string; readonly title?: string };
+export type StepReference = { readonly id: string };
 
 export interface RouteHistoryItem {
   readonly route: string;

@@ -83,6 +83,8 @@ export interface Committing {
 export function createCommitting(options: CommittingOptions): Committing {
   const { sessionId, store, clock, commit } = options;
   let newest = options.record;
+  /** Versions only grow, so one that went back is of another session. */
+  let isGone = false;
 
   const deleted = (after = ""): HoldfastError =>
     new HoldfastError("SESSION_DELETED", `session ${quote(sessionId)} was deleted${after}`, {
@@ -91,7 +93,9 @@ export function createCommitting(options: CommittingOptions): Committing {
     });
 
   function observe(record: SessionRecord): boolean {
-    if (newest && newest.createdAt !== record.createdAt) return false;
+    if (isGone || (newest && newest.createdAt !== record.createdAt)) return false;
+    // What was deleted comes back only as another session, even if an import gave it the same beginning.
+    if (newest?.status === "deleted" && record.status !== "deleted") return false;
     if (newest === undefined || record.version > newest.version) newest = freeze(record);
     return true;
   }
@@ -190,7 +194,9 @@ export function createCommitting(options: CommittingOptions): Committing {
   }
 
   async function refresh(): Promise<SessionRecord> {
+    const before = newest?.version ?? 0;
     const [found] = await store.find([sessionId]);
+    isGone ||= found === undefined || found.version < before;
     if (found === undefined || found.status === "deleted" || !observe(found)) throw deleted();
     if (isExpired(found, clock())) throw hasExpired(sessionId);
     return newest ?? found;

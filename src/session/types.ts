@@ -3,8 +3,8 @@
  * What users of Holdfast hold: many conversations (`Sessions`) and one of them (`Session`). `sessions.ts` and
  * `session.ts` make them.
  */
-import type { Entry, RouteReference, StepReference, TurnOutcome } from "../log/entry.ts";
-import type { SessionRecord, SessionStatus, Usage } from "../log/record.ts";
+import type { Entry, TurnOutcome } from "../log/entry.ts";
+import type { RouteReference, SessionRecord, SessionStatus, StepReference, Usage } from "../log/record.ts";
 import type { StoredMessage } from "../log/transcript.ts";
 import type { WindowOptions } from "../log/window.ts";
 import type { Page, SearchHit, SessionQuery } from "../store/store.ts";
