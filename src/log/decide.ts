@@ -8,6 +8,7 @@
 import type { EntryData, EntryDraft, StoredObject, TurnOutcome } from "./entry.ts";
 import { HoldfastError, invalidArgument } from "./errors.ts";
 import type {
+  ActiveTurn,
   Conversation,
   RouteReference,
   SessionRecord,
@@ -229,7 +230,7 @@ function change(record: SessionRecord, command: Change, moment: Moment): readonl
       requireTurn(record, command.turnId);
       return [endTurn(command.turnId, command.outcome, command.reason)];
     case "interrupt-turn":
-      if (record.turn && record.turn.until > nowMs) throw turnInProgress(record, nowMs);
+      if (record.turn && record.turn.until > nowMs) throw turnInProgress(record.id, record.turn, nowMs);
       return record.turn ? [endTurn(record.turn.id, "interrupted", "it was abandoned")] : [];
     case "checkpoint":
       return [
@@ -328,7 +329,7 @@ function startTurn(
 ): EntryDraft[] {
   const { turnId, owner, leaseMs } = command;
   const { turn } = record;
-  if (turn && turn.until > nowMs) throw turnInProgress(record, nowMs);
+  if (turn && turn.until > nowMs) throw turnInProgress(record.id, turn, nowMs);
   return [
     ...(turn ? [endTurn(turn.id, "interrupted", "its lease ran out")] : []),
     draft("turn.started", { turnId, owner, until: nowMs + leaseMs }),
@@ -342,7 +343,7 @@ function resumeTurn(
 ): EntryDraft[] {
   const { turn } = record;
   if (!turn) throw invalidArgument(`session ${quote(record.id)} has no turn to resume; start one`, record.id);
-  if (turn.until > nowMs && turn.owner !== command.owner) throw turnInProgress(record, nowMs);
+  if (turn.until > nowMs && turn.owner !== command.owner) throw turnInProgress(record.id, turn, nowMs);
   return [draft("turn.extended", { turnId: turn.id, owner: command.owner, until: nowMs + command.leaseMs })];
 }
 
@@ -355,12 +356,11 @@ function requireTurn(record: SessionRecord, turnId: string): void {
   );
 }
 
-function turnInProgress(record: SessionRecord, nowMs: number): HoldfastError {
-  const { owner = "", until = nowMs } = record.turn ?? {};
+function turnInProgress(sessionId: string, turn: ActiveTurn, nowMs: number): HoldfastError {
   return new HoldfastError(
     "TURN_IN_PROGRESS",
-    `session ${quote(record.id)} is in a turn of ${quote(owner)} for at most ${until - nowMs} ms more; try again after it`,
-    { sessionId: record.id },
+    `session ${quote(sessionId)} is in a turn of ${quote(turn.owner)} for at most ${turn.until - nowMs} ms more; try again after it`,
+    { sessionId },
   );
 }
 

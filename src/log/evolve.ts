@@ -81,15 +81,21 @@ function apply(record: Mutable<SessionRecord>, entry: KnownEntry): void {
       record.messageCount += 1;
       record.lastMessageAt = entry.at;
       return;
+    case "message.revised":
+      record.revisedUpTo = entry.seq;
+      return;
     case "message.removed":
       record.messageCount -= 1;
+      record.revisedUpTo = entry.seq;
       return;
     case "messages.cleared":
       record.messageCount -= entry.data.count;
       delete record.compactedUpTo;
+      record.revisedUpTo = entry.seq;
       return;
     case "history.rewound":
       restore(record, entry.data.restored);
+      record.revisedUpTo = entry.seq;
       return;
     case "history.compacted":
       record.compactedUpTo = entry.data.upTo;

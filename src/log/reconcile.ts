@@ -19,23 +19,22 @@ export interface Reconciliation {
  * inserted all behind it are revised.
  */
 export function reconcile(current: readonly StoredMessage[], wanted: readonly NewMessage[]): Reconciliation {
-  const same = (have: StoredMessage | undefined, want: NewMessage | undefined): boolean =>
-    have !== undefined && want !== undefined && encodeValue(have.message) === encodeValue(want.message);
+  const have = current.map(({ message }) => encodeValue(message));
+  const want = wanted.map(({ message }) => encodeValue(message));
+  const shared = Math.min(have.length, want.length);
   let start = 0;
-  while (start < Math.min(current.length, wanted.length) && same(current[start], wanted[start])) start += 1;
+  while (start < shared && have[start] === want[start]) start += 1;
   let tail = 0;
-  const most = Math.min(current.length, wanted.length) - start;
-  while (tail < most && same(current.at(-1 - tail), wanted.at(-1 - tail))) tail += 1;
-  if (wanted.length > current.length) tail = 0;
-
-  const have = current.slice(start, current.length - tail);
-  const want = wanted.slice(start, wanted.length - tail);
-  return {
-    removed: have.slice(want.length).map(({ seq }) => seq),
-    revised: have.flatMap((message, index) => {
-      const next = want[index];
-      return next === undefined || same(message, next) ? [] : [{ seq: message.seq, message: next.message }];
-    }),
-    added: want.slice(have.length),
-  };
+  if (want.length <= have.length) {
+    while (tail < shared - start && have.at(-1 - tail) === want.at(-1 - tail)) tail += 1;
+  }
+  const end = wanted.length - tail;
+  const revised: Revision[] = [];
+  const added: NewMessage[] = [];
+  for (const [index, next] of wanted.slice(0, end).entries()) {
+    const there = current[index];
+    if (there === undefined) added.push(next);
+    else if (have[index] !== want[index]) revised.push({ seq: there.seq, message: next.message });
+  }
+  return { removed: current.slice(end, current.length - tail).map(({ seq }) => seq), revised, added };
 }

@@ -57,6 +57,11 @@ export interface Conversation {
   readonly routeHistory: readonly RouteHistoryItem[];
   readonly state: Readonly<Record<string, unknown>>;
   readonly compactedUpTo?: number;
+  /**
+   * The newest entry that changes how messages before it read: a revision, removal, clear or rewind. Absent: all read as
+   * they were appended, so nobody need look for such entries.
+   */
+  readonly revisedUpTo?: number;
 }
 
 /**
@@ -90,6 +95,7 @@ export interface SessionRecord<D extends object = Record<string, unknown>> {
   readonly metadata: Readonly<Record<string, unknown>>;
   readonly turn?: ActiveTurn;
   readonly compactedUpTo?: number;
+  readonly revisedUpTo?: number;
   readonly dataVersion: number;
   readonly createdAt: number;
   readonly updatedAt: number;
@@ -112,7 +118,7 @@ export const EMPTY_CONVERSATION: Conversation = Object.freeze({
 /** The part of `record` that belongs to this point of the conversation. */
 export function conversationOf(record: Pick<SessionRecord, keyof Conversation>): Conversation {
   const { messageCount, lastMessageAt, data, dataVersion, dataByRoute } = record;
-  const { route, step, routeHistory, state, compactedUpTo } = record;
+  const { route, step, routeHistory, state, compactedUpTo, revisedUpTo } = record;
   return {
     messageCount,
     ...(lastMessageAt !== undefined && { lastMessageAt }),
@@ -124,6 +130,7 @@ export function conversationOf(record: Pick<SessionRecord, keyof Conversation>):
     routeHistory,
     state,
     ...(compactedUpTo !== undefined && { compactedUpTo }),
+    ...(revisedUpTo !== undefined && { revisedUpTo }),
   };
 }
 

@@ -13,11 +13,11 @@ import {
   withResults,
 } from "./tool-calls.ts";
 
-/** A call as it was made at one place, with the place of its last result where it has one. */
+/** A call as it was made at one place, with its last result where it has one. */
 interface MadeCall {
   readonly call: ToolCall;
   readonly index: number;
-  answeredAt?: number;
+  answer?: { readonly index: number; readonly message: StoredObject };
 }
 
 /**
@@ -37,13 +37,12 @@ export function repair(messages: readonly StoredObject[]): StoredObject[] {
   const behind = new Map<number, { moved: StoredObject[]; missing: ToolCall[] }>();
   const otherBefore = lastOtherBefore(messages);
 
-  for (const { call, index, answeredAt } of madeCalls(messages)) {
-    const isBehind = otherBefore[answeredAt ?? messages.length] === index;
-    const source = answeredAt === undefined ? undefined : messages[answeredAt];
-    if (answeredAt !== undefined && isBehind) {
-      getOrAdd(staying, answeredAt, () => new Set<string>()).add(call.id);
-    } else if (source) {
-      getOrAdd(behind, index, nothing).moved.push(resultOf(source, call.id));
+  for (const { call, index, answer } of madeCalls(messages)) {
+    const isBehind = otherBefore[answer?.index ?? messages.length] === index;
+    if (answer && isBehind) {
+      getOrAdd(staying, answer.index, () => new Set<string>()).add(call.id);
+    } else if (answer) {
+      getOrAdd(behind, index, nothing).moved.push(resultOf(answer.message, call.id));
     } else if (call.waitsFor !== "provider" && !(call.waitsFor === "approval" && isBehind)) {
       getOrAdd(behind, index, nothing).missing.push(call);
     }
@@ -65,7 +64,7 @@ function madeCalls(messages: readonly StoredObject[]): MadeCall[] {
   messages.forEach((message, index) => {
     for (const id of toolResultIdsOf(message)) {
       const made = newest.get(id);
-      if (made) made.answeredAt = index;
+      if (made) made.answer = { index, message };
     }
     for (const call of toolCallsOf(message)) {
       const made: MadeCall = { call, index };

@@ -37,13 +37,13 @@ export function searchText(entry: Entry): string | undefined {
  */
 export function messageText(message: unknown): string {
   if (!isPlainObject(message)) return "";
-  return textOf(message["content"] ?? message["parts"] ?? message["text"]);
+  return textOf(message.content ?? message.parts ?? message.text);
 }
 
 function textOf(content: unknown): string {
   if (typeof content === "string") return content;
   if (Array.isArray(content)) return content.map(textOf).filter(Boolean).join("\n");
-  if (!isPlainObject(content) || content["type"] === "reasoning") return "";
+  if (!isPlainObject(content) || content.type === "reasoning") return "";
   for (const key of ["text", "output", "content", "value"]) {
     if (Object.hasOwn(content, key)) return textOf(content[key]);
   }

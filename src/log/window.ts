@@ -89,7 +89,7 @@ export function windowStart(messages: readonly StoredObject[]): number {
 
 /** Whether a message is the user's own words, not a tool result in the user's name (as Anthropic sends them). */
 export function isUserTurn(message: StoredObject): boolean {
-  return message["role"] === "user" && toolResultIdsOf(message).length === 0;
+  return message.role === "user" && toolResultIdsOf(message).length === 0;
 }
 
 /**

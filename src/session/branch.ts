@@ -169,7 +169,7 @@ export function successorOf(
   { record }: History,
   preserveHistory: boolean,
 ): Promise<Writer> {
-  const { label, messageCount, lastMessageAt, compactedUpTo, metadata } = record;
+  const { label, messageCount, lastMessageAt, compactedUpTo, revisedUpTo, metadata } = record;
   const session = {
     id: runtime.generateId(),
     dataVersion: runtime.dataVersion,
@@ -185,6 +185,7 @@ export function successorOf(
       messageCount,
       ...(lastMessageAt !== undefined && { lastMessageAt }),
       ...(compactedUpTo !== undefined && { compactedUpTo }),
+      ...(revisedUpTo !== undefined && { revisedUpTo }),
     },
   });
 }
@@ -198,9 +199,9 @@ function inherited(parent: SessionRecord): Pick<NewSession, "userId" | "agent" |
   };
 }
 
-/** The history of `writer`'s session as others see it: saved and read anew. */
+/** The history of `writer`'s session as others see it, with all that was asked for until now: saved and read anew. */
 export async function freshHistory(runtime: Runtime, writer: Writer): Promise<History> {
-  if (writer.pending > 0) await writer.save();
+  await writer.save();
   await writer.refresh();
   return historyOf(runtime.store, writer.snapshot());
 }

@@ -117,7 +117,8 @@ export function createCommitting(options: CommittingOptions): Committing {
     conflicts: number,
   ): Promise<void> {
     const record = current ?? (await store.find([sessionId]))[0];
-    if (base && record?.createdAt !== base.createdAt) {
+    isGone ||= base !== undefined && (record?.createdAt !== base.createdAt || record.version < base.version);
+    if (isGone) {
       throw deleted(`${record ? " and another was created under its id" : ""}; nothing was written`);
     }
     if (conflicts >= MAX_CONFLICTS) {

@@ -147,10 +147,13 @@ export function historyOf(store: SessionStore, { record, pending, moved }: Snaps
     upTo = record.seq,
   }: MessageRange = {}): AsyncGenerator<StoredMessage> {
     const view = visibility();
-    await backward({ after, types: CONTROL_TYPES }, (entry) => {
-      view.take(entry);
-      return view.skipTo;
-    });
+    const { revisedUpTo = 0 } = record;
+    if (revisedUpTo > after) {
+      await backward({ after, upTo: revisedUpTo, types: CONTROL_TYPES }, (entry) => {
+        view.take(entry);
+        return view.skipTo;
+      });
+    }
     for await (const entry of forward({ after, upTo, types: ["message"] })) {
       const message = view.take(entry);
       if (message) yield message;

@@ -167,12 +167,5 @@ export function createHolding(
         const { version = 0, seq = 0 } = committing.record ?? {};
         return { version, seq, ids: jobs.flatMap(({ ids }) => ids), duplicate: false };
       }),
-    async idle() {
-      let seen: unknown;
-      while (seen !== last) {
-        seen = last;
-        await last;
-      }
-    },
   };
 }

@@ -96,6 +96,7 @@ const CONVERSATION: Shape = {
   routeHistory: "array",
   state: "object",
   "compactedUpTo?": "number",
+  "revisedUpTo?": "number",
   "dataVersion?": "number",
 };
 const TURN: Shape = { turnId: "string", owner: "string", until: "number" };

@@ -354,8 +354,7 @@ export function createSession<M extends object, D extends object>(
     },
     async close() {
       if (closed) return;
-      await writer.idle();
-      if (writer.pending > 0) await writer.save();
+      await writer.save();
       closed = true;
     },
     [Symbol.asyncDispose]: () => session.close(),

@@ -2,23 +2,22 @@
  * @module
  * Many conversations over one store.
  */
-import { randomBytes } from "node:crypto";
+import type { Command } from "../log/decide.ts";
 import { HoldfastError, invalidArgument } from "../log/errors.ts";
 import type { SessionRecord } from "../log/record.ts";
-import { labelFrom } from "../log/text.ts";
 import { checkId } from "../log/values.ts";
 import { toStoreQuery } from "../store/query.ts";
 import type { Page, SessionQuery, SessionStore } from "../store/store.ts";
 import { createFrom, forkFrom, freshHistory } from "./branch.ts";
 import type { DataSchema } from "./data.ts";
-import { checkDataVersion, migrated, needsMigration } from "./data.ts";
+import { migrated, needsMigration } from "./data.ts";
 import type { StoreSource } from "./defaults.ts";
-import { createSessionId, getDefaultStore, unsupported } from "./defaults.ts";
-import type { Events } from "./events.ts";
-import { createEvents } from "./events.ts";
-import { groupCommit } from "./group-commit.ts";
+import { unsupported } from "./defaults.ts";
 import { historyOf } from "./history.ts";
-import { checkDuration, checkLabel } from "./input.ts";
+import type { Host } from "./host.ts";
+import { closedError, createHost } from "./host.ts";
+import { checkLabel } from "./input.ts";
+import type { AppendResult } from "./job.ts";
 import type { Runtime, Scope } from "./runtime.ts";
 import { findLive, isOf, recordOf, requireLive } from "./runtime.ts";
 import { createSession } from "./session.ts";
@@ -26,10 +25,6 @@ import { storedAs } from "./typed.ts";
 import type { Message, Session, SessionInit, Sessions } from "./types.ts";
 import { walk } from "./walk.ts";
 import type { Writer } from "./writer.ts";
-import { createWriter } from "./writer.ts";
-import { createWriters } from "./writers.ts";
-
-const DEFAULT_LEASE_MS = 60_000;
 
 /** Loaded when first asked for: most processes never delete, export or import. */
 const retention = () => import("./retention.ts");
@@ -71,120 +66,7 @@ export interface SessionsOptions<D extends object = Record<string, unknown>> {
 export function createSessions<M extends object = Message, D extends object = Record<string, unknown>>(
   options: SessionsOptions<D> = {},
 ): Sessions<M, D> {
-  const events = createEvents();
-  let closing: Promise<void> | undefined;
-  const requireOpen = (): void => {
-    if (closing) throw closedError("these sessions were");
-  };
-  const makeRuntime = runtimeFactory(options, events, requireOpen);
-  let runtime: Promise<Runtime> | undefined;
-
-  const ready = async (): Promise<Runtime> => {
-    requireOpen();
-    runtime ??= makeRuntime();
-    return runtime;
-  };
-
-  async function close(): Promise<void> {
-    if (runtime === undefined) return;
-    const { store, writers } = await runtime;
-    try {
-      await saveAll(writers.all());
-    } finally {
-      await store.close();
-    }
-  }
-
-  const closeOnce = (): Promise<void> => {
-    closing ??= close();
-    return closing;
-  };
-  return createView<M, D>({ ready, events, close: closeOnce }, {});
-}
-
-/** Saves what waits of each writer; one that fails keeps no other from it. */
-async function saveAll(writers: readonly Writer[]): Promise<void> {
-  const results = await Promise.allSettled(writers.map(saveWhatCanBe));
-  const failed = results.find((result) => result.status === "rejected");
-  if (failed) throw failed.reason;
-}
-
-/** A save that is refused drops what can't be; nobody is left to try it again without. */
-async function saveWhatCanBe(writer: Writer): Promise<void> {
-  const { pending } = writer;
-  try {
-    await writer.save();
-  } catch (error) {
-    if (writer.pending < pending) await saveWhatCanBe(writer);
-    throw error;
-  }
-}
-
-function closedError(what: string): HoldfastError {
-  return new HoldfastError("SESSION_CLOSED", `${what} closed; make new ones with createSessions`);
-}
-
-function runtimeFactory<D extends object>(
-  options: SessionsOptions<D>,
-  events: Events,
-  requireOpen: () => void,
-): () => Promise<Runtime> {
-  const { autoSave = true, autoLabel = true, clock = Date.now, dataVersion = 1, migrateData } = options;
-  checkDataVersion(dataVersion);
-  const leaseMs =
-    options.leaseMs === undefined ? DEFAULT_LEASE_MS : checkDuration(options.leaseMs, "leaseMs");
-  const generateId = options.generateId ?? (() => createSessionId());
-  const store = options.store ?? getDefaultStore();
-
-  return async () => {
-    const opened = await store;
-    const commit = groupCommit(opened);
-    const writers = createWriters(
-      (sessionId, record, saves = autoSave): Writer =>
-        createWriter({
-          sessionId,
-          store: opened,
-          commit,
-          clock,
-          autoSave: saves,
-          record,
-          onCommitted(entries, after) {
-            writers.observe(after);
-            events.emit("saved", { sessionId, record: after, entries: entries.length });
-          },
-          onConflict: (attempt, current) =>
-            events.emit("conflict", { sessionId, attempt }, (current ?? record)?.userId),
-          onBusy: (writer, isBusy) => writers.hold(writer, isBusy),
-        }),
-    );
-    return {
-      store: opened,
-      writers,
-      events,
-      clock,
-      generateId,
-      owner: `process-${process.pid}-${randomBytes(4).toString("hex")}`,
-      leaseMs,
-      autoSave,
-      labelFrom: labeller(autoLabel),
-      schema: options.data,
-      dataVersion,
-      migrateData,
-      requireOpen,
-    };
-  };
-}
-
-function labeller(autoLabel: boolean | ((text: string) => string)): Runtime["labelFrom"] {
-  if (autoLabel === false) return undefined;
-  return autoLabel === true ? labelFrom : (text) => checkLabel(autoLabel(text));
-}
-
-/** What all scopes of one `createSessions` share. */
-interface Host {
-  readonly ready: () => Promise<Runtime>;
-  readonly events: Events;
-  readonly close: () => Promise<void>;
+  return createView<M, D>(createHost(options), {});
 }
 
 /** The sessions that one scope sees. */
@@ -193,44 +75,44 @@ function createView<M extends object, D extends object>(host: Host, scope: Scope
   let isClosed = false;
   const asRecord = (record: SessionRecord): SessionRecord<D> => storedAs<SessionRecord<D>>(record);
 
-  const ready = async (): Promise<Runtime> => {
-    if (isClosed) throw closedError("these sessions were");
+  async function ready(): Promise<Runtime> {
+    if (isClosed) throw closedError();
     return host.ready();
-  };
+  }
+
+  async function run<T>(work: (runtime: Runtime) => Promise<T>): Promise<T> {
+    if (isClosed) throw closedError();
+    return host.run(work);
+  }
 
   /** Closing one user's sessions closes this view of them; the store is everybody's. */
   async function close(): Promise<void> {
     if (scope.userId === undefined) return host.close();
-    if (isClosed) return;
-    const { writers } = await ready();
     isClosed = true;
-    await saveAll(writers.all().filter(({ record }) => record && isOf(scope, record)));
+    await host.save((record) => isOf(scope, record));
   }
 
   /** A handle on the session, with its data in the shape of this version. */
-  async function handle(writer: Writer): Promise<Session<M, D>> {
-    const runtime = await ready();
+  async function handle(runtime: Runtime, writer: Writer): Promise<Session<M, D>> {
     await migrate(runtime, writer);
     return createSession<M, D>(runtime, writer, scope);
   }
 
-  async function load(record: SessionRecord): Promise<Session<M, D>> {
-    const { writers } = await ready();
-    const session = await handle(writers.of(record));
+  async function load(runtime: Runtime, record: SessionRecord): Promise<Session<M, D>> {
+    const session = await handle(runtime, runtime.writers.of(record));
     events.emit("loaded", { sessionId: record.id, record: session.record });
     return session;
   }
 
-  async function openOrCreate(id: string, init: SessionInit<M, D>): Promise<Session<M, D>> {
-    const runtime = await ready();
+  async function openOrCreate(runtime: Runtime, id: string, init: SessionInit<M, D>): Promise<Session<M, D>> {
     const found = await findLive(runtime, id, scope);
-    if (found) return load(found);
+    if (found) return load(runtime, found);
     try {
-      return await handle(await createFrom(runtime, { ...init, id }, scope));
+      return await handle(runtime, await createFrom(runtime, { ...init, id }, scope));
     } catch (error) {
       // Somebody else created it just now: then it is there to be opened. Unless it is not ours to see.
       const now = HoldfastError.is(error, "SESSION_EXISTS") ? await findLive(runtime, id, scope) : undefined;
-      if (now) return load(now);
+      if (now) return load(runtime, now);
       throw error;
     }
   }
@@ -244,95 +126,95 @@ function createView<M extends object, D extends object>(host: Host, scope: Scope
     return { ...query, userId: scope.userId };
   }
 
-  async function newestOf(filter: SessionQuery): Promise<SessionRecord | undefined> {
-    const runtime = await ready();
-    for await (const record of walk(runtime, scoped({ ...filter, order: "updated", limit: 10 }), {
-      liveAt: runtime.clock(),
-    })) {
+  async function newestOf(runtime: Runtime, filter: SessionQuery): Promise<SessionRecord | undefined> {
+    const query = scoped({ ...filter, order: "updated", limit: 10 } as const);
+    for await (const record of walk(runtime, query, { liveAt: runtime.clock() })) {
       if (record.kind !== "child") return record;
     }
     return undefined;
   }
 
-  const direct = async (id: string): Promise<Writer> => {
-    const runtime = await ready();
-    return runtime.writers.direct(id, await requireLive(runtime, id, scope));
-  };
+  /** Makes one change to a session that nobody need have open. */
+  const change = (id: string, command: () => Command): Promise<AppendResult> =>
+    run(async (runtime) => {
+      const record = await requireLive(runtime, id, scope);
+      return runtime.writers.direct(id, record).submit({ command: command() });
+    });
 
   const sessions: Sessions<M, D> = {
-    create: async (init = {}) => handle(await createFrom(await ready(), init, scope)),
-    async open(id, options = {}) {
-      const { create = false } = options;
-      if (create !== false) return openOrCreate(id, create === true ? {} : create);
-      return load(await requireLive(await ready(), id, scope));
-    },
-    async getOrCreate(id, init = {}) {
-      return id === undefined ? sessions.create(init) : openOrCreate(id, init);
-    },
-    async latest(filter = {}) {
-      const record = await newestOf(filter);
-      return record && load(record);
-    },
-    async fork(id, options = {}) {
-      const runtime = await ready();
-      const [record] = await runtime.store.find([checkId(id, "session id")]);
-      // One that is deleted but kept for its forks can be forked again.
-      if (record?.status === "deleted" && isOf(scope, record)) {
-        const history = historyOf(runtime.store, { record, pending: [] });
-        return handle(await forkFrom(runtime, history, options, scope));
-      }
-      const writer = runtime.writers.of(await requireLive(runtime, id, scope));
-      return handle(await forkFrom(runtime, await freshHistory(runtime, writer), options, scope));
-    },
-    async find(id) {
-      const record = await findLive(await ready(), id, scope);
-      return record && asRecord(record);
-    },
-    async list(query = {}) {
-      const runtime = await ready();
-      const page = await runtime.store.list(toStoreQuery(scoped(query), { liveAt: runtime.clock() }));
-      return storedAs<Page<SessionRecord<D>>>(page);
-    },
+    create: (init = {}) => run(async (runtime) => handle(runtime, await createFrom(runtime, init, scope))),
+    open: (id, { create = false } = {}) =>
+      run(async (runtime) => {
+        if (create !== false) return openOrCreate(runtime, id, create === true ? {} : create);
+        return load(runtime, await requireLive(runtime, id, scope));
+      }),
+    getOrCreate: (id, init = {}) =>
+      id === undefined ? sessions.create(init) : run((runtime) => openOrCreate(runtime, id, init)),
+    latest: (filter = {}) =>
+      run(async (runtime) => {
+        const record = await newestOf(runtime, filter);
+        return record && load(runtime, record);
+      }),
+    fork: (id, options = {}) =>
+      run(async (runtime) => {
+        const [record] = await runtime.store.find([checkId(id, "session id")]);
+        // One that is deleted but kept for its forks can be forked again.
+        if (record?.status === "deleted" && isOf(scope, record)) {
+          const history = historyOf(runtime.store, { record, pending: [] });
+          return handle(runtime, await forkFrom(runtime, history, options, scope));
+        }
+        const writer = runtime.writers.of(await requireLive(runtime, id, scope));
+        return handle(runtime, await forkFrom(runtime, await freshHistory(runtime, writer), options, scope));
+      }),
+    find: (id) =>
+      run(async (runtime) => {
+        const record = await findLive(runtime, id, scope);
+        return record && asRecord(record);
+      }),
+    list: (query = {}) =>
+      run(async ({ store, clock }) => {
+        const page = await store.list(toStoreQuery(scoped(query), { liveAt: clock() }));
+        return storedAs<Page<SessionRecord<D>>>(page);
+      }),
     async *all(query = {}) {
       const runtime = await ready();
       const found = walk(runtime, scoped({ order: "created", ...query }), { liveAt: runtime.clock() });
       for await (const record of found) yield asRecord(record);
     },
-    async findActive(userId) {
-      const record = await newestOf({ userId: checkId(userId, "user id"), status: "active" });
-      return record && asRecord(record);
-    },
-    async search(text, query = {}) {
-      const { store, clock } = await ready();
-      if (!store.search) throw unsupported(store, "search");
-      return store.search(text, toStoreQuery(scoped(query), { liveAt: clock() }));
-    },
-    rename: async (id, label) =>
-      (await direct(id)).submit({ command: { type: "rename", label: checkLabel(label) } }),
-    async setStatus(id, status) {
-      if (!["active", "completed", "abandoned"].includes(status)) {
+    findActive: (userId) =>
+      run(async (runtime) => {
+        const record = await newestOf(runtime, { userId: checkId(userId, "user id"), status: "active" });
+        return record && asRecord(record);
+      }),
+    search: (text, query = {}) =>
+      run(async ({ store, clock }) => {
+        if (!store.search) throw unsupported(store, "search");
+        return store.search(text, toStoreQuery(scoped(query), { liveAt: clock() }));
+      }),
+    rename: (id, label) => change(id, () => ({ type: "rename", label: checkLabel(label) })),
+    setStatus: (id, status) =>
+      change(id, () => {
+        if (["active", "completed", "abandoned"].includes(status)) return { type: "set-status", status };
         throw invalidArgument(
           "status must be active, completed or abandoned; to delete a session, call delete",
         );
-      }
-      return (await direct(id)).submit({ command: { type: "set-status", status } });
-    },
-    delete: async (id, options = {}) =>
-      (await retention()).deleteSession(await ready(), id, options.heirs ?? "keep", scope),
-    erase: async (id) => (await retention()).eraseSession(await ready(), id, scope),
-    prune: async (rule = {}) => (await retention()).pruneSessions(await ready(), rule, scope),
+      }),
+    delete: (id, { heirs = "keep" } = {}) =>
+      run(async (runtime) => (await retention()).deleteSession(runtime, id, heirs, scope)),
+    erase: (id) => run(async (runtime) => (await retention()).eraseSession(runtime, id, scope)),
+    prune: (rule = {}) => run(async (runtime) => (await retention()).pruneSessions(runtime, rule, scope)),
     async *export(id) {
       const runtime = await ready();
       const { exportLines } = await transfer();
       yield* exportLines(runtime.store, await requireLive(runtime, id, scope));
     },
-    async import(lines, options = {}) {
-      const runtime = await ready();
-      const { importLines } = await transfer();
-      const record = await importLines(runtime, lines, options, scope);
-      events.emit("created", { sessionId: record.id, record });
-      return load(record);
-    },
+    import: (lines, options = {}) =>
+      run(async (runtime) => {
+        const { importLines } = await transfer();
+        const record = await importLines(runtime, lines, options, scope);
+        events.emit("created", { sessionId: record.id, record });
+        return load(runtime, record);
+      }),
     forUser(userId) {
       const id = checkId(userId, "user id");
       if (scope.userId !== undefined && scope.userId !== id) {

@@ -117,7 +117,10 @@ export interface Sessions<M = Message, D extends object = Record<string, unknown
   export(id: string): AsyncIterable<string>;
   /** @throws INVALID_ARGUMENT where the lines are no whole export, SESSION_EXISTS. */
   import(lines: Iterable<string> | AsyncIterable<string>, options?: { id?: string }): Promise<Session<M, D>>;
-  /** The same sessions, but only those of one user: others are not found, and what is created is the user's. */
+  /**
+   * The same sessions, but only those of one user: others are not found, what is created is the user's, and events are
+   * about these alone. Closing them saves what waits of the user's and closes this view; the store stays open.
+   */
   forUser(userId: string): Sessions<M, D>;
   on<E extends EventName>(event: E, listener: Listener<E>): () => void;
   /** Finishes what is under way, saves what waits to be saved, and closes the store. */
@@ -209,7 +212,10 @@ export interface Session<M = Message, D extends object = Record<string, unknown>
     summarize: (messages: M[]) => Promise<M | readonly M[]>;
     keepLast?: number;
   }): Promise<AppendResult>;
-  /** Entries as they are committed by anybody, from the newest on (or past `after`), until the signal aborts. */
+  /**
+   * Entries as they are committed by anybody, from the newest that this handle knows on (or past `after`), until the
+   * signal aborts. @throws SESSION_DELETED once the session is.
+   */
   watch(options?: { after?: number; signal?: AbortSignal }): AsyncIterable<Entry>;
 
   /** @throws INVALID_DATA where the data would not fit its schema. */
@@ -238,6 +244,7 @@ export interface Session<M = Message, D extends object = Record<string, unknown>
   turn<T>(run: (turn: Turn<M>) => Promise<T>, options?: TurnOptions): Promise<T>;
   /** Closes the turn that a crashed worker left. Whether there was one. @throws TURN_IN_PROGRESS while it is leased. */
   abandonTurn(): Promise<boolean>;
+  /** As `Sessions.fork`. What waits is saved first. */
   fork(options?: ForkOptions): Promise<Session<M, D>>;
   /** A child session (a sub-agent, a summary): no inherited messages, its own log. */
   spawn(options?: { label?: string; agent?: string; id?: string }): Promise<Session<M, D>>;
@@ -248,7 +255,12 @@ export interface Session<M = Message, D extends object = Record<string, unknown>
   rewind(to: string | number | { messageId: string }): Promise<AppendResult>;
   /** A new session for the same user and agent; this one is completed. `preserveHistory`: it inherits the messages. */
   reset(options?: { preserveHistory?: boolean }): Promise<Session<M, D>>;
-  /** Commits what waits to be saved, as one atomic step. */
+  /**
+   * Commits what waits to be saved, as one atomic step. Messages that were given no id have their final one now.
+   *
+   * @throws what a change is refused with that can't be any more, after what others wrote: then nothing is saved, that
+   *   change is dropped, and the rest waits on.
+   */
   save(): Promise<AppendResult>;
   /** Saves what waits and lets go of the session. This handle takes no more changes. */
   close(): Promise<void>;

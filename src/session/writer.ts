@@ -30,10 +30,11 @@ export interface Writer {
    * @throws SESSION_DELETED, SESSION_NOT_FOUND where it has expired
    */
   refresh(): Promise<SessionRecord>;
-  /** Commits what waits, all of it or nothing. What can't be any more is dropped with its error; the rest waits on. */
+  /**
+   * Waits for all that was asked for, and commits what waits to be saved: all of it or nothing. What can't be any more
+   * is dropped with its error; the rest waits on.
+   */
   save(): Promise<AppendResult>;
-  /** Resolves once nothing is in flight. */
-  idle(): Promise<void>;
 }
 
 export interface WriterOptions extends Omit<CommittingOptions, "moved"> {
@@ -66,20 +67,21 @@ export function createWriter({ autoSave, onBusy = () => undefined, ...options }:
     submit: own.submit,
     refresh: committing.refresh,
     save: own.save,
-    idle: own.idle,
   };
   return writer;
 }
 
 /** What the two kinds of writer do each in its own way. */
-export type WritingKind = Pick<Writer, "pending" | "submit" | "save" | "idle"> & {
+export type WritingKind = Pick<Writer, "pending" | "submit" | "save"> & {
   readonly draft: Snapshot | undefined;
 };
 
 /** Commits at once: all that is asked for in one turn of the event loop's microtasks, or while a commit is in flight. */
 function createSaving(committing: Committing, onBusy: (isBusy: boolean) => void): WritingKind {
   let queue: Job[] = [];
-  let running: Promise<void> | undefined;
+  let isRunning = false;
+  /** Resolves once all that was asked for is over. */
+  let last: Promise<void> = Promise.resolve();
 
   async function run(): Promise<void> {
     await Promise.resolve();
@@ -93,7 +95,7 @@ function createSaving(committing: Committing, onBusy: (isBusy: boolean) => void)
         for (const job of jobs) job.reject(error);
       }
     }
-    running = undefined;
+    isRunning = false;
     onBusy(false);
   }
 
@@ -144,26 +146,29 @@ function createSaving(committing: Committing, onBusy: (isBusy: boolean) => void)
     return { draft, taken, refused, later: [] };
   }
 
-  const idle = async (): Promise<void> => {
-    while (running) await running;
-  };
   return {
     draft: undefined,
     pending: 0,
     submit(intent) {
       const { job, result } = newJob(intent);
       queue.push(job);
-      if (running === undefined) {
+      // Whoever asked for it gets its error; here it only counts that it is over.
+      const over = result.then(
+        () => undefined,
+        () => undefined,
+      );
+      last = last.then(() => over);
+      if (!isRunning) {
+        isRunning = true;
         onBusy(true);
-        running = run();
+        void run();
       }
       return result;
     },
     async save() {
-      await idle();
+      await last;
       const { version = 0, seq = 0 } = committing.record ?? {};
       return { version, seq, ids: [], duplicate: false };
     },
-    idle,
   };
 }

@@ -56,10 +56,10 @@ export function decodeRecord(text: string, sessionId: string, store: string): Se
 }
 
 function isRecord(value: unknown): value is SessionRecord {
-  if (!isPlainObject(value) || typeof value["id"] !== "string" || typeof value["version"] !== "number")
+  if (!isPlainObject(value) || typeof value.id !== "string" || typeof value.version !== "number")
     return false;
   for (const [key, usual] of DEFAULTS) if (!Object.hasOwn(value, key)) value[key] = usual;
-  return typeof value["seq"] === "number";
+  return typeof value.seq === "number";
 }
 
 function isDefault(key: string, value: unknown): boolean {

@@ -12,7 +12,7 @@ import { nodeIo } from "../../src/stores/file/io.ts";
 import { fileStore } from "../../src/stores/file.ts";
 import { newFolder } from "../stores/file-fixture.ts";
 import type { Logs } from "./file-scenario.ts";
-import { logsIn, SCENARIO, sameLog } from "./file-scenario.ts";
+import { GROUP_SCENARIO, logsIn, SCENARIO, sameLog } from "./file-scenario.ts";
 
 /**
  * - `refused`: the operation does nothing and fails.
@@ -77,12 +77,12 @@ function faulty(nth: number, fault: Fault): FaultyIo {
 }
 
 /** Runs the scenario with one fault. Answers with how many operations it took. */
-async function run(nth: number, fault: Fault): Promise<number> {
+async function run(scenario: typeof SCENARIO, nth: number, fault: Fault): Promise<number> {
   const folder = newFolder();
   const { io, count, hasStruck } = faulty(nth, fault);
   const store = fileStore({ directory: folder, io, onWarning: () => undefined });
   let logs: Logs = new Map();
-  for (const makeStep of SCENARIO) {
+  for (const makeStep of scenario) {
     const step = makeStep(logs);
     const hadStruck = hasStruck();
     try {
@@ -93,8 +93,7 @@ async function run(nth: number, fault: Fault): Promise<number> {
       const found = await logsIn(folder);
       for (const id of new Set([...logs.keys(), ...found.keys(), ...step.after.keys()])) {
         const isUndone = step.isUndone && fault !== "dead";
-        const allowed =
-          !isUndone && step.parts.includes(id) ? [logs.get(id), step.after.get(id)] : [logs.get(id)];
+        const allowed = (isUndone ? undefined : step.stages.get(id)) ?? [logs.get(id)];
         const isAllowed = allowed.some((log) => sameLog(log, found.get(id)));
         expect(isAllowed, `the log of "${id}" after a failed step: ${JSON.stringify(found.get(id))}`).toBe(
           true,
@@ -122,7 +121,7 @@ async function run(nth: number, fault: Fault): Promise<number> {
 
 /** The store that met the fault finds what a fresh one finds. */
 async function agrees(store: SessionStore, logs: Logs): Promise<void> {
-  const ids = ["a", "b", "c"];
+  const ids = [...logs.keys()];
   const expected: (SessionRecord | undefined)[] = ids.map((id) => evolveAll(undefined, logs.get(id) ?? []));
   try {
     expect(await store.find(ids)).toEqual(expected);
@@ -132,16 +131,23 @@ async function agrees(store: SessionStore, logs: Logs): Promise<void> {
 }
 
 describe("the file store, where its Nth file operation fails", () => {
-  test.each<Fault>(["refused", "late", "short", "dead"])("%s", { timeout: 120_000 }, async (fault) => {
-    const total = await run(Number.POSITIVE_INFINITY, fault);
+  test.for([
+    ["refused", "one session at a time", SCENARIO],
+    ["late", "one session at a time", SCENARIO],
+    ["short", "one session at a time", SCENARIO],
+    ["dead", "one session at a time", SCENARIO],
+    ["refused", "groups of sessions", GROUP_SCENARIO],
+    ["dead", "groups of sessions", GROUP_SCENARIO],
+  ] as const)("%s, %s", { timeout: 240_000 }, async ([fault, what, scenario]) => {
+    const total = await run(scenario, Number.POSITIVE_INFINITY, fault);
     expect(total).toBeGreaterThan(100);
     for (let nth = 1; nth <= total; nth += 1) {
       try {
-        await run(nth, fault);
+        await run(scenario, nth, fault);
       } catch (error) {
         throw new Error(`where operation ${nth} of ${total} is ${fault}`, { cause: error });
       }
     }
-    console.info(`${fault}: each of ${total} operations failed once`);
+    console.info(`${fault}, ${what}: each of ${total} operations failed once`);
   });
 });

@@ -10,12 +10,12 @@ import { fileStore } from "../../src/stores/file.ts";
 import { newFolder } from "../stores/file-fixture.ts";
 import { cachedDisk } from "./file-power.ts";
 import type { Log, Logs } from "./file-scenario.ts";
-import { logsIn, SCENARIO, sameLog } from "./file-scenario.ts";
+import { GROUP_SCENARIO, logsIn, SCENARIO, sameLog } from "./file-scenario.ts";
 
 /** What each log may be after the power failed. */
 type Allowed = ReadonlyMap<string, readonly (Log | undefined)[]>;
 
-const ROUNDS = Number(process.env["FAULT_ROUNDS"] ?? 4);
+const ROUNDS = Number(process.env.FAULT_ROUNDS ?? 4);
 
 function randomFrom(seed: number): () => number {
   let state = seed;
@@ -29,20 +29,21 @@ function randomFrom(seed: number): () => number {
 }
 
 /** Runs the scenario until the power fails; answers with how many operations there were. */
-async function run(lastOperation: number, seeds: readonly number[]): Promise<number> {
+async function run(
+  scenario: typeof SCENARIO,
+  lastOperation: number,
+  seeds: readonly number[],
+): Promise<number> {
   const folder = newFolder();
   const disk = cachedDisk(lastOperation);
-  const store = fileStore({ directory: folder, io: disk.io, onWarning: () => undefined });
+  const store = fileStore({ directory: join(folder, "sessions"), io: disk.io, onWarning: () => undefined });
   let logs: Logs = new Map();
   let allowed: Allowed = new Map();
-  for (const makeStep of SCENARIO) {
+  for (const makeStep of scenario) {
     const step = makeStep(logs);
     const before = logs;
     allowed = new Map(
-      [...before.keys(), ...step.after.keys()].map((id) => [
-        id,
-        step.parts.includes(id) ? [before.get(id), step.after.get(id)] : [before.get(id)],
-      ]),
+      [...before.keys(), ...step.after.keys()].map((id) => [id, step.stages.get(id) ?? [before.get(id)]]),
     );
     try {
       await step.run(store);
@@ -56,7 +57,7 @@ async function run(lastOperation: number, seeds: readonly number[]): Promise<num
   for (const seed of seeds) {
     const left = join(newFolder(), "left");
     disk.fail(folder, left, randomFrom(seed));
-    const found = existsSync(left) ? await logsIn(left) : new Map<string, Log>();
+    const found = existsSync(left) ? await logsIn(join(left, "sessions")) : new Map<string, Log>();
     for (const id of new Set([...found.keys(), ...allowed.keys()])) {
       const isAllowed = (allowed.get(id) ?? [undefined]).some((log) => sameLog(log, found.get(id)));
       expect(
@@ -70,19 +71,26 @@ async function run(lastOperation: number, seeds: readonly number[]): Promise<num
   return disk.count();
 }
 
-test("a power failure at any moment loses nothing that was acknowledged", { timeout: 120_000 }, async () => {
-  const start = Date.now() % 1_000_000;
-  const total = await run(Number.POSITIVE_INFINITY, [start]);
-  expect(total).toBeGreaterThan(50);
-  for (let last = 0; last <= total; last += 1) {
-    const seeds = Array.from({ length: ROUNDS }, (_, index) => start + last * 1000 + index);
-    try {
-      await run(last, seeds);
-    } catch (error) {
-      throw new Error(`after operation ${last} of ${total}`, { cause: error });
+test.for([
+  ["one session at a time", SCENARIO],
+  ["groups of sessions", GROUP_SCENARIO],
+] as const)(
+  "a power failure at any moment loses nothing that was acknowledged: %s",
+  { timeout: 120_000 },
+  async ([what, scenario]) => {
+    const start = Date.now() % 1_000_000;
+    const total = await run(scenario, Number.POSITIVE_INFINITY, [start]);
+    expect(total).toBeGreaterThan(50);
+    for (let last = 0; last <= total; last += 1) {
+      const seeds = Array.from({ length: ROUNDS }, (_, index) => start + last * 1000 + index);
+      try {
+        await run(scenario, last, seeds);
+      } catch (error) {
+        throw new Error(`after operation ${last} of ${total}`, { cause: error });
+      }
     }
-  }
-  console.info(
-    `the power failed after each of ${total} operations, ${ROUNDS} times each, seeds from ${start}`,
-  );
-});
+    console.info(
+      `${what}: the power failed after each of ${total} operations, ${ROUNDS} times each, seeds from ${start}`,
+    );
+  },
+);

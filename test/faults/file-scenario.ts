@@ -17,8 +17,8 @@ export type Logs = ReadonlyMap<string, Log>;
 export interface Step {
   readonly run: (store: SessionStore) => Promise<unknown>;
   readonly after: Logs;
-  /** The sessions that it changes. A batch is not atomic: each of its commits is. */
-  readonly parts: readonly string[];
+  /** The logs that it changes, as they may be where it fails. A batch is not atomic: each of its commits is. */
+  readonly stages: ReadonlyMap<string, readonly (Log | undefined)[]>;
   /** Whether a failure leaves nothing of it where the disk still obeys: one commit is taken back. */
   readonly isUndone?: boolean;
   /** The fault that does not stop it: removing is what helps against a full disk. */
@@ -27,24 +27,32 @@ export interface Step {
 
 function commits(logs: Logs, ...changes: readonly (readonly [id: string, ...drafts: EntryDraft[]])[]): Step {
   const after = new Map(logs);
+  const stages = new Map<string, (Log | undefined)[]>(changes.map(([id]) => [id, [logs.get(id)]]));
   const batch: Commit[] = changes.map(([id, ...drafts]) => {
     const log = after.get(id);
     const record = evolveAll(undefined, log ?? []);
     const commit = commitOf(record, record ? drafts : [creation({ id }), ...drafts]);
-    after.set(id, [...(log ?? []), ...commit.entries]);
+    const grown = [...(log ?? []), ...commit.entries];
+    after.set(id, grown);
+    stages.get(id)?.push(grown);
     return commit;
   });
   const run = async (store: SessionStore): Promise<void> => {
     const outcomes = await store.commit(batch);
     expect(outcomes.map(({ status }) => status)).toEqual(batch.map(() => "committed"));
   };
-  return { run, after, parts: changes.map(([id]) => id), isUndone: changes.length === 1 };
+  return { run, after, stages, isUndone: changes.length === 1 };
 }
 
 function removal(logs: Logs, id: string): Step {
   const after = new Map(logs);
   after.delete(id);
-  return { run: (store) => store.remove(id), after, parts: [id], defies: "short" };
+  return {
+    run: (store) => store.remove(id),
+    after,
+    stages: new Map([[id, [logs.get(id), undefined]]]),
+    defies: "short",
+  };
 }
 
 function listing(logs: Logs): Step {
@@ -52,8 +60,10 @@ function listing(logs: Logs): Step {
     const { items } = await store.list({ order: "created", limit: 100 });
     expect(items.map(({ id }) => id).sort()).toEqual([...logs.keys()].sort());
   };
-  return { run, after: logs, parts: [] };
+  return { run, after: logs, stages: new Map() };
 }
+
+const GROUP = Array.from({ length: 9 }, (_, index) => `g${index}`);
 
 /** The scenario: each step is made from the logs as the one before it left them. */
 export const SCENARIO: readonly ((logs: Logs) => Step)[] = [
@@ -67,6 +77,21 @@ export const SCENARIO: readonly ((logs: Logs) => Step)[] = [
   (logs) => commits(logs, ["a", say("last"), say("of all")]),
 ];
 
+/** Batches large enough to be put on the disk as a group. */
+export const GROUP_SCENARIO: typeof SCENARIO = [
+  (logs) => commits(logs, ...GROUP.map((id): [string, EntryDraft] => [id, say("first")])),
+  (logs) => commits(logs, ...GROUP.map((id): [string, EntryDraft] => [id, say(`second of ${id}`, "m")])),
+  (logs) => commits(logs, ["g1", say("alone")]),
+  (logs) =>
+    commits(
+      logs,
+      ["g2", say("twice")],
+      ...GROUP.map((id): [string, EntryDraft] => [id, say(`third of ${id}`)]),
+    ),
+  (logs) => removal(logs, "g3"),
+  (logs) => commits(logs, ...GROUP.map((id): [string, EntryDraft] => [id, say(`last of ${id}`)])),
+];
+
 export const sameLog = (one: Log | undefined, other: Log | undefined): boolean =>
   isDeepStrictEqual(one, other);
 
@@ -74,7 +99,7 @@ export const sameLog = (one: Log | undefined, other: Log | undefined): boolean =
 export async function logsIn(folder: string): Promise<Map<string, Log>> {
   const store = fileStore({ directory: folder, durability: "normal" });
   const logs = new Map<string, Log>();
-  for (const id of ["a", "b", "c"]) {
+  for (const id of ["a", "b", "c", ...GROUP]) {
     const [record] = await store.find([id]);
     const log = await store.read(id, { after: 0, limit: 1000 });
     expect(record).toEqual(evolveAll(undefined, log));

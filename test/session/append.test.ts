@@ -20,11 +20,18 @@ onStores("100 appends in one tick are stored in order in a few commits", async (
   expect(session.record.messageCount).toBe(100);
 });
 
-onStores("the messages of one call follow each other, whatever is appended at the same time", async ({ sessions }) => {
-  const session = await sessions().create();
-  await Promise.all(range(10).map((call) => session.append(range(5).map((index) => user(`${call}.${index}`)))));
-  expect(await textsOf(session)).toEqual(range(10).flatMap((call) => range(5).map((index) => `${call}.${index}`)));
-});
+onStores(
+  "the messages of one call follow each other, whatever is appended at the same time",
+  async ({ sessions }) => {
+    const session = await sessions().create();
+    await Promise.all(
+      range(10).map((call) => session.append(range(5).map((index) => user(`${call}.${index}`)))),
+    );
+    expect(await textsOf(session)).toEqual(
+      range(10).flatMap((call) => range(5).map((index) => `${call}.${index}`)),
+    );
+  },
+);
 
 onStores("ids are the caller's, else the message's own, else the position", async ({ sessions }) => {
   const session = await sessions().create({ id: "s" });
@@ -46,16 +53,19 @@ onStores("ids are the caller's, else the message's own, else the position", asyn
   expect((await session.messages())[1]).toEqual(own);
 });
 
-onStores("appending an id again with the same content changes nothing, with other content is refused", async ({ sessions, store }) => {
-  const session = await sessions().create({ id: "s" });
-  const first = await session.append([user("a"), user("b")], { ids: ["a", "b"] });
-  const before = await ownLog(store, "s");
-  const again = await session.append([user("a"), user("b")], { ids: ["a", "b"] });
-  expect(again).toEqual({ ...first, ids: ["a", "b"], duplicate: true, seq: again.seq });
-  expect(await ownLog(store, "s")).toEqual(before);
-  await refusal(session.append([user("a"), user("other")], { ids: ["a", "b"] }), "DUPLICATE_ENTRY");
-  expect(await ownLog(store, "s")).toEqual(before);
-});
+onStores(
+  "appending an id again with the same content changes nothing, with other content is refused",
+  async ({ sessions, store }) => {
+    const session = await sessions().create({ id: "s" });
+    const first = await session.append([user("a"), user("b")], { ids: ["a", "b"] });
+    const before = await ownLog(store, "s");
+    const again = await session.append([user("a"), user("b")], { ids: ["a", "b"] });
+    expect(again).toEqual({ ...first, ids: ["a", "b"], duplicate: true, seq: again.seq });
+    expect(await ownLog(store, "s")).toEqual(before);
+    await refusal(session.append([user("a"), user("other")], { ids: ["a", "b"] }), "DUPLICATE_ENTRY");
+    expect(await ownLog(store, "s")).toEqual(before);
+  },
+);
 
 onStores("of a call that is partly repeated, only what is new is stored", async ({ sessions }) => {
   const session = await sessions().create({ id: "s" });
@@ -65,24 +75,27 @@ onStores("of a call that is partly repeated, only what is new is stored", async 
   expect(await textsOf(session)).toEqual(["a", "b", "c", "d"]);
 });
 
-onStores("repeating 1,000 messages by id costs a few reads, not one a message", async ({ sessions, store }) => {
-  const session = await sessions().create({ id: "s", label: "l" });
-  const messages = range(1000).map((index) => user(`${index}`));
-  const ids = range(1000).map((index) => `m-${index}`);
-  await session.append(messages, { ids });
-  let reads = 0;
-  const counted = Object.assign(Object.create(store), {
-    read: (...args: Parameters<typeof store.read>) => {
-      reads += 1;
-      return store.read(...args);
-    },
-  });
-  const again = await (await sessions({ store: counted }).open("s")).append(messages, { ids });
-  expect(again).toMatchObject({ duplicate: true, version: 2 });
-  expect(again.ids).toEqual(ids);
-  expect(reads).toBeLessThan(10);
-  expect(session.record.messageCount).toBe(1000);
-});
+onStores(
+  "repeating 1,000 messages by id costs a few reads, not one a message",
+  async ({ sessions, store }) => {
+    const session = await sessions().create({ id: "s", label: "l" });
+    const messages = range(1000).map((index) => user(`${index}`));
+    const ids = range(1000).map((index) => `m-${index}`);
+    await session.append(messages, { ids });
+    let reads = 0;
+    const counted = Object.assign(Object.create(store), {
+      read: (...args: Parameters<typeof store.read>) => {
+        reads += 1;
+        return store.read(...args);
+      },
+    });
+    const again = await (await sessions({ store: counted }).open("s")).append(messages, { ids });
+    expect(again).toMatchObject({ duplicate: true, version: 2 });
+    expect(again.ids).toEqual(ids);
+    expect(reads).toBeLessThan(10);
+    expect(session.record.messageCount).toBe(1000);
+  },
+);
 
 onStores("an operation that is repeated gives its first result", async ({ sessions, elsewhere }) => {
   const session = await sessions().create({ id: "s" });
@@ -92,7 +105,10 @@ onStores("an operation that is repeated gives its first result", async ({ sessio
   const messages = [user("one"), known, assistant("two")];
   const first = await session.append(messages, operation);
   await session.append(user("later"));
-  const results = [await session.append(messages, operation), await (await elsewhere().open("s")).append(messages, operation)];
+  const results = [
+    await session.append(messages, operation),
+    await (await elsewhere().open("s")).append(messages, operation),
+  ];
   for (const again of results) expect(again).toEqual({ ...first, duplicate: true });
   expect(await textsOf(session)).toEqual(["known", "one", "two", "later"]);
   expect((await session.refresh()).usage).toEqual({ inputTokens: 7, outputTokens: 1, totalTokens: 8 });
@@ -101,10 +117,13 @@ onStores("an operation that is repeated gives its first result", async ({ sessio
 onStores("an operation that is repeated in the same tick takes place once", async ({ sessions }) => {
   const session = await sessions().create({ id: "s" });
   const results = await Promise.all(
-    range(5).map(() => session.append([user("a"), user("b")], { operationId: "op", usage: { inputTokens: 1 } })),
+    range(5).map(() =>
+      session.append([user("a"), user("b")], { operationId: "op", usage: { inputTokens: 1 } }),
+    ),
   );
   expect(results[0]?.ids).toHaveLength(2);
-  for (const { ids, seq } of results) expect({ ids, seq }).toEqual({ ids: results[0]?.ids, seq: results[0]?.seq });
+  for (const { ids, seq } of results)
+    expect({ ids, seq }).toEqual({ ids: results[0]?.ids, seq: results[0]?.seq });
   expect(results.filter(({ duplicate }) => !duplicate)).toHaveLength(1);
   expect(await textsOf(session)).toEqual(["a", "b"]);
   expect(session.usage.inputTokens).toBe(1);
@@ -114,7 +133,10 @@ onStores("an operation id with other content is refused", async ({ sessions }) =
   const session = await sessions().create({ id: "s" });
   await session.append(user("a"), { operationId: "op" });
   await refusal(session.append(user("b"), { operationId: "op" }), "DUPLICATE_ENTRY");
-  await refusal(session.append(user("a"), { operationId: "op", usage: { inputTokens: 1 } }), "DUPLICATE_ENTRY");
+  await refusal(
+    session.append(user("a"), { operationId: "op", usage: { inputTokens: 1 } }),
+    "DUPLICATE_ENTRY",
+  );
   await refusal(session.append([user("x"), user("y")], { ids: ["op", "y"] }), "DUPLICATE_ENTRY");
   expect(await textsOf(session)).toEqual(["a"]);
 });
@@ -139,7 +161,8 @@ onStores("of two that name the same version, exactly one wins", async ({ session
   ]);
   expect(outcomes.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
   for (const outcome of outcomes) {
-    if (outcome.status === "rejected") expect(outcome.reason).toMatchObject({ code: "VERSION_CONFLICT", retryable: false });
+    if (outcome.status === "rejected")
+      expect(outcome.reason).toMatchObject({ code: "VERSION_CONFLICT", retryable: false });
   }
   expect(await here.messages()).toHaveLength(1);
 });
@@ -154,19 +177,27 @@ onStores("a version that was read elsewhere is known here too", async ({ session
   expect(await textsOf(here)).toEqual(["there", "here"]);
 });
 
-onStores("a retry after a success is no conflict, though it names the version before", async ({ sessions }) => {
-  const session = await sessions().create({ id: "s" });
-  const { version } = session.record;
-  const options = { expectedVersion: version, operationId: "op" };
-  const first = await session.append(user("a"), options);
-  await session.append(user("b"));
-  expect(await session.append(user("a"), options)).toEqual({ ...first, duplicate: true });
-  expect(await session.append(user("b"), { ids: ["b"] })).toMatchObject({ duplicate: false });
-  expect(await session.append(user("b"), { ids: ["b"], expectedVersion: version })).toMatchObject({ duplicate: true });
-  await refusal(session.append(user("c"), { ids: ["c"], expectedVersion: version }), "VERSION_CONFLICT");
-  await refusal(session.append([user("b"), user("c")], { ids: ["b", "c"], expectedVersion: version }), "VERSION_CONFLICT");
-  expect(await textsOf(session)).toEqual(["a", "b", "b"]);
-});
+onStores(
+  "a retry after a success is no conflict, though it names the version before",
+  async ({ sessions }) => {
+    const session = await sessions().create({ id: "s" });
+    const { version } = session.record;
+    const options = { expectedVersion: version, operationId: "op" };
+    const first = await session.append(user("a"), options);
+    await session.append(user("b"));
+    expect(await session.append(user("a"), options)).toEqual({ ...first, duplicate: true });
+    expect(await session.append(user("b"), { ids: ["b"] })).toMatchObject({ duplicate: false });
+    expect(await session.append(user("b"), { ids: ["b"], expectedVersion: version })).toMatchObject({
+      duplicate: true,
+    });
+    await refusal(session.append(user("c"), { ids: ["c"], expectedVersion: version }), "VERSION_CONFLICT");
+    await refusal(
+      session.append([user("b"), user("c")], { ids: ["b", "c"], expectedVersion: version }),
+      "VERSION_CONFLICT",
+    );
+    expect(await textsOf(session)).toEqual(["a", "b", "b"]);
+  },
+);
 
 onStores("what a caller does to a message afterwards reaches nothing", async ({ sessions, elsewhere }) => {
   const session = await sessions().create({ id: "s" });

@@ -16,7 +16,11 @@ interface Trip {
 
 const SCHEMAS: Readonly<Record<string, DataSchema<Trip>>> = {
   zod: z.object({ from: z.string().min(2), seats: z.number().int(), notes: z.string().optional() }),
-  valibot: v.object({ from: v.pipe(v.string(), v.minLength(2)), seats: v.pipe(v.number(), v.integer()), notes: v.optional(v.string()) }),
+  valibot: v.object({
+    from: v.pipe(v.string(), v.minLength(2)),
+    seats: v.pipe(v.number(), v.integer()),
+    notes: v.optional(v.string()),
+  }),
   arktype: arktype({ from: "string >= 2", seats: "number.integer", "notes?": "string" }),
 };
 
@@ -47,59 +51,77 @@ for (const [name, schema] of Object.entries(SCHEMAS)) {
   });
 }
 
-onStores("a patch is checked against what another writer made of the data", async ({ sessions, elsewhere }) => {
-  const schema = z.object({ low: z.number(), high: z.number() }).refine(({ low, high }) => low <= high, "low must not be over high");
-  const here = await sessions({ data: schema }).create({ id: "s", data: { low: 1, high: 9 } });
-  const there = await elsewhere({ data: schema }).open("s");
-  await there.setData({ high: 3 });
-  await refusal(here.setData({ low: 5 }), "INVALID_DATA");
-  expect((await here.refresh()).data).toEqual({ low: 1, high: 3 });
-});
+onStores(
+  "a patch is checked against what another writer made of the data",
+  async ({ sessions, elsewhere }) => {
+    const schema = z
+      .object({ low: z.number(), high: z.number() })
+      .refine(({ low, high }) => low <= high, "low must not be over high");
+    const here = await sessions({ data: schema }).create({ id: "s", data: { low: 1, high: 9 } });
+    const there = await elsewhere({ data: schema }).open("s");
+    await there.setData({ high: 3 });
+    await refusal(here.setData({ low: 5 }), "INVALID_DATA");
+    expect((await here.refresh()).data).toEqual({ low: 1, high: 3 });
+  },
+);
 
 onStores("a schema may answer later", async ({ sessions }) => {
-  const schema = z.object({ name: z.string().refine(async (text) => (await sleep(2), text !== "taken"), "is taken") });
+  const schema = z.object({
+    name: z.string().refine(async (text) => {
+      await sleep(2);
+      return text !== "taken";
+    }, "is taken"),
+  });
   const session = await sessions({ data: schema }).create();
   await Promise.all([session.setData({ name: "free" }), session.append(user("meanwhile"))]);
   await refusal(session.setData({ name: "taken" }), "INVALID_DATA");
   expect(session.data).toEqual({ name: "free" });
 });
 
-onStores("data of an earlier version is migrated once, whoever opens it first", async ({ sessions, elsewhere, store }) => {
-  const old = await sessions().create({ id: "s", data: { name: "Ada Lovelace", deep: { list: [1] } } });
-  await old.append(user("hello"));
-  const calls: number[] = [];
-  const options = {
-    dataVersion: 3,
-    data: z.object({ first: z.string(), last: z.string() }),
-    async migrateData(data: Record<string, unknown>, from: number) {
-      calls.push(from);
-      // What is given is the callback's own to change.
-      const { deep } = data;
-      if (typeof deep === "object" && deep !== null && "list" in deep && Array.isArray(deep.list)) deep.list.push(2);
-      await sleep(2);
-      const [first = "", last = ""] = String(data["name"]).split(" ");
-      return { first, last };
-    },
-  };
-  const handles = await Promise.all([
-    sessions(options).open("s"),
-    elsewhere(options).open("s"),
-    sessions(options).open("s"),
-    elsewhere({ ...options, autoSave: false }).open("s"),
-  ]);
-  for (const handle of handles) {
-    expect(handle.data).toEqual({ first: "Ada", last: "Lovelace" });
-    expect(handle.record.dataVersion).toBe(3);
-    expect(handle.pending).toBe(0);
-  }
-  expect(new Set(calls)).toEqual(new Set([1]));
-  const log = await ownLog(store, "s");
-  expect(log.filter(({ type, data }) => type === "data.replaced" && JSON.stringify(data).includes('"dataVersion":3'))).toHaveLength(1);
-  const { version } = await handles[0].refresh();
-  calls.length = 0;
-  expect((await sessions(options).open("s")).record.version).toBe(version);
-  expect(calls).toEqual([]);
-});
+onStores(
+  "data of an earlier version is migrated once, whoever opens it first",
+  async ({ sessions, elsewhere, store }) => {
+    const old = await sessions().create({ id: "s", data: { name: "Ada Lovelace", deep: { list: [1] } } });
+    await old.append(user("hello"));
+    const calls: number[] = [];
+    const options = {
+      dataVersion: 3,
+      data: z.object({ first: z.string(), last: z.string() }),
+      async migrateData(data: Record<string, unknown>, from: number) {
+        calls.push(from);
+        // What is given is the callback's own to change.
+        const { deep } = data;
+        if (typeof deep === "object" && deep !== null && "list" in deep && Array.isArray(deep.list))
+          deep.list.push(2);
+        await sleep(2);
+        const [first = "", last = ""] = String(data["name"]).split(" ");
+        return { first, last };
+      },
+    };
+    const handles = await Promise.all([
+      sessions(options).open("s"),
+      elsewhere(options).open("s"),
+      sessions(options).open("s"),
+      elsewhere({ ...options, autoSave: false }).open("s"),
+    ]);
+    for (const handle of handles) {
+      expect(handle.data).toEqual({ first: "Ada", last: "Lovelace" });
+      expect(handle.record.dataVersion).toBe(3);
+      expect(handle.pending).toBe(0);
+    }
+    expect(new Set(calls)).toEqual(new Set([1]));
+    const log = await ownLog(store, "s");
+    expect(
+      log.filter(
+        ({ type, data }) => type === "data.replaced" && JSON.stringify(data).includes('"dataVersion":3'),
+      ),
+    ).toHaveLength(1);
+    const { version } = await handles[0].refresh();
+    calls.length = 0;
+    expect((await sessions(options).open("s")).record.version).toBe(version);
+    expect(calls).toEqual([]);
+  },
+);
 
 onStores("data that can't be migrated is not opened, and stays as it is", async ({ sessions, store }) => {
   await sessions({ dataVersion: 2 }).create({ id: "s", data: { a: 1 } });
@@ -107,16 +129,26 @@ onStores("data that can't be migrated is not opened, and stays as it is", async 
   const newer = await refusal(sessions({ dataVersion: 1 }).open("s"), "MIGRATION_REQUIRED");
   expect(newer.message).toContain("version 2");
   await refusal(sessions({ dataVersion: 3 }).open("s"), "MIGRATION_REQUIRED");
-  const failing = { dataVersion: 3, data: z.object({ a: z.string() }), migrateData: () => JSON.parse('{"a":1}') };
+  const failing = {
+    dataVersion: 3,
+    data: z.object({ a: z.string() }),
+    migrateData: () => JSON.parse('{"a":1}'),
+  };
   await refusal(sessions(failing).open("s"), "INVALID_DATA");
-  await refusal(sessions({ dataVersion: 3, migrateData: () => JSON.parse("null") }).open("s"), "INVALID_ARGUMENT");
+  await refusal(
+    sessions({ dataVersion: 3, migrateData: () => JSON.parse("null") }).open("s"),
+    "INVALID_ARGUMENT",
+  );
   expect(await ownLog(store, "s")).toEqual(before);
 });
 
 onStores("a fork or rewind to before a migration has its data in the new shape", async ({ sessions }) => {
   const old = await sessions().create({ id: "s", label: "l", data: { count: "1" } });
   const { seq } = await old.append(user("a"));
-  const options = { dataVersion: 2, migrateData: (data: Record<string, unknown>) => ({ count: Number(data["count"]) }) };
+  const options = {
+    dataVersion: 2,
+    migrateData: (data: Record<string, unknown>) => ({ count: Number(data["count"]) }),
+  };
   const all = sessions(options);
   const session = await all.open("s");
   await session.setData({ count: 5 });
@@ -148,22 +180,30 @@ onStores("data of a route is kept beside it", async ({ sessions, elsewhere }) =>
   expect(session.record).toMatchObject({ data: {}, dataByRoute: {} });
 });
 
-onStores("routes and steps are entered and completed, and stay completed when opened again", async ({ sessions, elsewhere }) => {
-  const session = await sessions().create({ id: "s" });
-  await session.enterRoute({ id: "booking", title: "Book a flight" }, { id: "where" });
-  expect(session.record).toMatchObject({ route: { id: "booking", title: "Book a flight" }, step: { id: "where" } });
-  await session.enterStep({ id: "when" });
-  expect(session.record.step).toEqual({ id: "when" });
-  await session.completeRoute();
-  const opened = await elsewhere().open("s");
-  expect(opened.record).not.toHaveProperty("route");
-  expect(opened.record).not.toHaveProperty("step");
-  expect(opened.record.routeHistory).toMatchObject([{ route: "booking", title: "Book a flight", completedAt: expect.any(Number) }]);
-  const { version } = await session.refresh();
-  await session.completeRoute("booking");
-  expect(session.record.version).toBe(version);
-  await session.enterRoute({ id: "hotel" });
-  expect(session.record.routeHistory).toHaveLength(2);
-  expect(session.record.routeHistory[1]).not.toHaveProperty("completedAt");
-  expect(await collect(session.entries({ types: ["route.completed"] }))).toHaveLength(1);
-});
+onStores(
+  "routes and steps are entered and completed, and stay completed when opened again",
+  async ({ sessions, elsewhere }) => {
+    const session = await sessions().create({ id: "s" });
+    await session.enterRoute({ id: "booking", title: "Book a flight" }, { id: "where" });
+    expect(session.record).toMatchObject({
+      route: { id: "booking", title: "Book a flight" },
+      step: { id: "where" },
+    });
+    await session.enterStep({ id: "when" });
+    expect(session.record.step).toEqual({ id: "when" });
+    await session.completeRoute();
+    const opened = await elsewhere().open("s");
+    expect(opened.record).not.toHaveProperty("route");
+    expect(opened.record).not.toHaveProperty("step");
+    expect(opened.record.routeHistory).toMatchObject([
+      { route: "booking", title: "Book a flight", completedAt: expect.any(Number) },
+    ]);
+    const { version } = await session.refresh();
+    await session.completeRoute("booking");
+    expect(session.record.version).toBe(version);
+    await session.enterRoute({ id: "hotel" });
+    expect(session.record.routeHistory).toHaveLength(2);
+    expect(session.record.routeHistory[1]).not.toHaveProperty("completedAt");
+    expect(await collect(session.entries({ types: ["route.completed"] }))).toHaveLength(1);
+  },
+);

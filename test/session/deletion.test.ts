@@ -16,7 +16,10 @@ onStores("a deleted session is gone, its entries too", async ({ sessions, elsewh
   expect(await ownLog(store, "s")).toEqual([]);
   expect((await elsewhere().search("secret")).items).toEqual([]);
   await refusal(session.append(user("late")), "SESSION_DELETED");
-  await refusal(session.turn(async () => 1), "SESSION_DELETED");
+  await refusal(
+    session.turn(async () => 1),
+    "SESSION_DELETED",
+  );
 });
 
 onStores("of two that delete a session, one did", async ({ sessions, elsewhere }) => {
@@ -28,33 +31,36 @@ onStores("of two that delete a session, one did", async ({ sessions, elsewhere }
   }
 });
 
-onStores("a parent that is deleted is hidden and kept for its forks, and goes with the last of them", async ({ sessions, elsewhere, store }) => {
-  const all = sessions();
-  const session = await all.create({ id: "s", label: "l", messages: [user("1"), user("2")] });
-  const fork = await session.fork({ id: "f" });
-  const second = await fork.fork({ id: "g" });
-  expect(await all.delete("s")).toBe(true);
-  const there = elsewhere();
-  expect(await there.find("s")).toBeUndefined();
-  await refusal(there.open("s"), "SESSION_NOT_FOUND");
-  expect((await there.list()).items.map(({ id }) => id).sort()).toEqual(["f", "g"]);
-  expect((await there.list({ status: "deleted" })).items.map(({ id }) => id)).toEqual(["s"]);
-  await refusal(all.create({ id: "s" }), "SESSION_EXISTS");
-  await fork.append(user("3"));
-  expect(await textsOf(await there.open("f"))).toEqual(["1", "2", "3"]);
-  // It can still be forked, by who knows its id.
-  const late = await there.fork("s", { id: "late", at: 2 });
-  expect(await textsOf(late)).toEqual(["1"]);
-  await there.delete("f");
-  expect(await textsOf(second)).toEqual(["1", "2"]);
-  expect(await ownLog(store, "f")).not.toEqual([]);
-  await there.delete("late");
-  expect(await ownLog(store, "s")).not.toEqual([]);
-  await there.delete("g");
-  expect(await store.find(["s", "f", "g", "late"])).toEqual([undefined, undefined, undefined, undefined]);
-  for (const id of ["s", "f", "g", "late"]) expect(await ownLog(store, id)).toEqual([]);
-  expect((await all.create({ id: "s" })).record.version).toBe(1);
-});
+onStores(
+  "a parent that is deleted is hidden and kept for its forks, and goes with the last of them",
+  async ({ sessions, elsewhere, store }) => {
+    const all = sessions();
+    const session = await all.create({ id: "s", label: "l", messages: [user("1"), user("2")] });
+    const fork = await session.fork({ id: "f" });
+    const second = await fork.fork({ id: "g" });
+    expect(await all.delete("s")).toBe(true);
+    const there = elsewhere();
+    expect(await there.find("s")).toBeUndefined();
+    await refusal(there.open("s"), "SESSION_NOT_FOUND");
+    expect((await there.list()).items.map(({ id }) => id).sort()).toEqual(["f", "g"]);
+    expect((await there.list({ status: "deleted" })).items.map(({ id }) => id)).toEqual(["s"]);
+    await refusal(all.create({ id: "s" }), "SESSION_EXISTS");
+    await fork.append(user("3"));
+    expect(await textsOf(await there.open("f"))).toEqual(["1", "2", "3"]);
+    // It can still be forked, by who knows its id.
+    const late = await there.fork("s", { id: "late", at: 2 });
+    expect(await textsOf(late)).toEqual(["1"]);
+    await there.delete("f");
+    expect(await textsOf(second)).toEqual(["1", "2"]);
+    expect(await ownLog(store, "f")).not.toEqual([]);
+    await there.delete("late");
+    expect(await ownLog(store, "s")).not.toEqual([]);
+    await there.delete("g");
+    expect(await store.find(["s", "f", "g", "late"])).toEqual([undefined, undefined, undefined, undefined]);
+    for (const id of ["s", "f", "g", "late"]) expect(await ownLog(store, id)).toEqual([]);
+    expect((await all.create({ id: "s" })).record.version).toBe(1);
+  },
+);
 
 onStores("cascade removes the forks too", async ({ sessions, store }) => {
   const all = sessions();
@@ -67,42 +73,50 @@ onStores("cascade removes the forks too", async ({ sessions, store }) => {
   expect(await store.find(["s", "f", "g"])).toEqual([undefined, undefined, undefined]);
 });
 
-onStores("erase removes for good: children go, forks lose what they inherited and keep the rest", async ({ sessions, elsewhere, store }) => {
-  const all = sessions();
-  const session = await all.create({ id: "s", label: "l", messages: [user("1"), user("2")] });
-  const child = await session.spawn({ id: "c" });
-  await child.append(user("of the child"));
-  await child.spawn({ id: "cc" });
-  const fork = await session.fork({ id: "f" });
-  await fork.append([user("3"), user("4")]);
-  await fork.removeMessage("#2");
-  const second = await fork.fork({ id: "g" });
-  await second.append(user("5"));
-  await session.fork({ id: "hidden" }).then((heir) => heir.fork({ id: "h" }));
-  await all.delete("hidden");
-  const report = await all.erase("s");
-  expect({ ...report, heirs: [...report.heirs].sort() }).toEqual({
-    id: "s",
-    sessions: ["cc", "c", "s"],
-    entries: 3 + 3 + 1,
-    heirs: ["f", "g", "h"],
-  });
-  for (const id of ["s", "c", "cc"]) expect([await ownLog(store, id), await all.find(id)]).toEqual([[], undefined]);
-  const there = elsewhere();
-  for (const [id, expected] of [["f", ["3", "4"]], ["g", ["3", "4", "5"]], ["h", []]] as const) {
-    const heir = await there.open(id);
-    expect(await textsOf(heir)).toEqual(expected);
-    expect(heir.record.messageCount).toBe(expected.length);
-    expect(heir.record.lineage[0]).toMatchObject({ id: "s", erased: true });
-    expect((await heir.context()).length).toBe(expected.length);
-    await heir.append(user("on"));
-    expect(await textsOf(heir)).toEqual([...expected, "on"]);
-    const again = await heir.fork();
-    expect(await textsOf(again)).toEqual([...expected, "on"]);
-    expect(again.record.messageCount).toBe(expected.length + 1);
-  }
-  await refusal(all.erase("s"), "SESSION_NOT_FOUND");
-});
+onStores(
+  "erase removes for good: children go, forks lose what they inherited and keep the rest",
+  async ({ sessions, elsewhere, store }) => {
+    const all = sessions();
+    const session = await all.create({ id: "s", label: "l", messages: [user("1"), user("2")] });
+    const child = await session.spawn({ id: "c" });
+    await child.append(user("of the child"));
+    await child.spawn({ id: "cc" });
+    const fork = await session.fork({ id: "f" });
+    await fork.append([user("3"), user("4")]);
+    await fork.removeMessage("#2");
+    const second = await fork.fork({ id: "g" });
+    await second.append(user("5"));
+    await session.fork({ id: "hidden" }).then((heir) => heir.fork({ id: "h" }));
+    await all.delete("hidden");
+    const report = await all.erase("s");
+    expect({ ...report, heirs: [...report.heirs].sort() }).toEqual({
+      id: "s",
+      sessions: ["cc", "c", "s"],
+      entries: 3 + 3 + 1,
+      heirs: ["f", "g", "h"],
+    });
+    for (const id of ["s", "c", "cc"])
+      expect([await ownLog(store, id), await all.find(id)]).toEqual([[], undefined]);
+    const there = elsewhere();
+    for (const [id, expected] of [
+      ["f", ["3", "4"]],
+      ["g", ["3", "4", "5"]],
+      ["h", []],
+    ] as const) {
+      const heir = await there.open(id);
+      expect(await textsOf(heir)).toEqual(expected);
+      expect(heir.record.messageCount).toBe(expected.length);
+      expect(heir.record.lineage[0]).toMatchObject({ id: "s", erased: true });
+      expect((await heir.context()).length).toBe(expected.length);
+      await heir.append(user("on"));
+      expect(await textsOf(heir)).toEqual([...expected, "on"]);
+      const again = await heir.fork();
+      expect(await textsOf(again)).toEqual([...expected, "on"]);
+      expect(again.record.messageCount).toBe(expected.length + 1);
+    }
+    await refusal(all.erase("s"), "SESSION_NOT_FOUND");
+  },
+);
 
 onStores("after an erase, going back or forking at an earlier place counts right", async ({ sessions }) => {
   const all = sessions();
@@ -127,58 +141,73 @@ onStores("after an erase, going back or forking at an earlier place counts right
   expect([await textsOf(other), other.record.messageCount]).toEqual([[], 0]);
 });
 
-onStores("what is left of a history is kept for its heirs when a part between was erased", async ({ sessions, store }) => {
-  const all = sessions();
-  const root = await all.create({ id: "a", label: "l", messages: [user("a")] });
-  const middle = await root.fork({ id: "b" });
-  const { seq } = await middle.append(user("b"));
-  const tip = await middle.fork({ id: "c" });
-  const early = await middle.fork({ id: "d", at: 2 });
-  await tip.append(user("c"));
-  const report = await all.erase("b");
-  expect(report.heirs).toEqual(["c"]);
-  expect(await textsOf(await all.open("c"))).toEqual(["a", "c"]);
-  await all.delete("a");
-  // Both still inherit from it, though the session between is gone.
-  expect(await textsOf(await all.open("c"))).toEqual(["a", "c"]);
-  expect(await textsOf(await all.open("d"))).toEqual(["a"]);
-  expect(early.record.lineage).toEqual([{ id: "a", upTo: 2 }]);
-  expect(seq).toBeGreaterThan(2);
-  await all.delete("c");
-  expect(await textsOf(await all.open("d"))).toEqual(["a"]);
-  await all.delete("d");
-  expect(await ownLog(store, "a")).toEqual([]);
-  expect(await store.find(["a", "b", "c", "d"])).toEqual(range(4).map(() => undefined));
-});
+onStores(
+  "what is left of a history is kept for its heirs when a part between was erased",
+  async ({ sessions, store }) => {
+    const all = sessions();
+    const root = await all.create({ id: "a", label: "l", messages: [user("a")] });
+    const middle = await root.fork({ id: "b" });
+    const { seq } = await middle.append(user("b"));
+    const tip = await middle.fork({ id: "c" });
+    const early = await middle.fork({ id: "d", at: 2 });
+    await tip.append(user("c"));
+    const report = await all.erase("b");
+    expect(report.heirs).toEqual(["c"]);
+    expect(await textsOf(await all.open("c"))).toEqual(["a", "c"]);
+    await all.delete("a");
+    // Both still inherit from it, though the session between is gone.
+    expect(await textsOf(await all.open("c"))).toEqual(["a", "c"]);
+    expect(await textsOf(await all.open("d"))).toEqual(["a"]);
+    expect(early.record.lineage).toEqual([{ id: "a", upTo: 2 }]);
+    expect(seq).toBeGreaterThan(2);
+    await all.delete("c");
+    expect(await textsOf(await all.open("d"))).toEqual(["a"]);
+    await all.delete("d");
+    expect(await ownLog(store, "a")).toEqual([]);
+    expect(await store.find(["a", "b", "c", "d"])).toEqual(range(4).map(() => undefined));
+  },
+);
 
-onStores("an inherited part that is missing from the store is an error, not a short history", async ({ sessions, store }) => {
-  const all = sessions();
-  const session = await all.create({ id: "s", messages: [user("1")] });
-  const fork = await session.fork();
-  await fork.append(user("2"));
-  await store.remove("s");
-  for (const read of [() => fork.messages(), () => fork.context(), () => collect(fork.stream()), () => collect(fork.entries()), () => collect(all.export(fork.id))]) {
-    const error = await refusal(read(), "STORE_CORRUPT");
-    expect(error.message).toContain('"s"');
-  }
-});
+onStores(
+  "an inherited part that is missing from the store is an error, not a short history",
+  async ({ sessions, store }) => {
+    const all = sessions();
+    const session = await all.create({ id: "s", messages: [user("1")] });
+    const fork = await session.fork();
+    await fork.append(user("2"));
+    await store.remove("s");
+    for (const read of [
+      () => fork.messages(),
+      () => fork.context(),
+      () => collect(fork.stream()),
+      () => collect(fork.entries()),
+      () => collect(all.export(fork.id)),
+    ]) {
+      const error = await refusal(read(), "STORE_CORRUPT");
+      expect(error.message).toContain('"s"');
+    }
+  },
+);
 
-onStores("a delete that a crash cut short is finished by prune, and the id is free again", async ({ sessions, store }) => {
-  const clock = fakeClock();
-  const all = sessions({ clock });
-  for (const id of ["a", "b"]) {
-    await all.create({ id, messages: [user("x")] });
-    await markDeleted(store, id, clock());
-  }
-  // Nobody finishes what may still be under way.
-  await all.prune();
-  expect(await ownLog(store, "b")).not.toEqual([]);
-  await all.create({ id: "a" });
-  expect((await all.find("a"))?.messageCount).toBe(0);
-  clock.advance(120_000);
-  expect(await all.prune()).toMatchObject({ removed: [] });
-  expect(await ownLog(store, "b")).toEqual([]);
-});
+onStores(
+  "a delete that a crash cut short is finished by prune, and the id is free again",
+  async ({ sessions, store }) => {
+    const clock = fakeClock();
+    const all = sessions({ clock });
+    for (const id of ["a", "b"]) {
+      await all.create({ id, messages: [user("x")] });
+      await markDeleted(store, id, clock());
+    }
+    // Nobody finishes what may still be under way.
+    await all.prune();
+    expect(await ownLog(store, "b")).not.toEqual([]);
+    await all.create({ id: "a" });
+    expect((await all.find("a"))?.messageCount).toBe(0);
+    clock.advance(120_000);
+    expect(await all.prune()).toMatchObject({ removed: [] });
+    expect(await ownLog(store, "b")).toEqual([]);
+  },
+);
 
 /** What a process leaves that died between marking a session as deleted and removing it. */
 async function markDeleted(store: Parameters<typeof ownLog>[0], id: string, at: number): Promise<void> {

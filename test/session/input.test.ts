@@ -21,7 +21,17 @@ class Point {
 const CYCLE: Record<string, unknown> = { role: "user", content: "x" };
 CYCLE["self"] = CYCLE;
 
-const BAD_IDS: readonly unknown[] = ["", "é".repeat(257), "x".repeat(513), { $ne: null }, 1, null, ["a"], "\ud800", true];
+const BAD_IDS: readonly unknown[] = [
+  "",
+  "é".repeat(257),
+  "x".repeat(513),
+  { $ne: null },
+  1,
+  null,
+  ["a"],
+  "\ud800",
+  true,
+];
 const BAD_MESSAGES: readonly (readonly [string, unknown])[] = [
   ["a string", "text"],
   ["null", null],
@@ -108,14 +118,22 @@ onStores("a message that can't be stored is refused everywhere", async (given) =
       const message: ReturnType<typeof user> = untyped(bad);
       return [
         [`append ${what}`, () => session.append(message)],
-        [`create with ${what}`, () => all.create({ id: "other", messages: untyped(Array.isArray(bad) ? bad : [bad]) })],
+        [
+          `create with ${what}`,
+          () => all.create({ id: "other", messages: untyped(Array.isArray(bad) ? bad : [bad]) }),
+        ],
         [`setMessages ${what}`, () => session.setMessages(untyped(Array.isArray(bad) ? bad : [bad]))],
-        ...(Array.isArray(bad) ? [] : [[`revise to ${what}`, () => session.revise("good", message)] as const]),
+        ...(Array.isArray(bad)
+          ? []
+          : [[`revise to ${what}`, () => session.revise("good", message)] as const]),
       ] as const;
     }),
   );
   expect(await all.find("other")).toBeUndefined();
-  const { message } = await refusal(session.append(untyped({ role: "user", content: [{ deep: new Point() }] })), "INVALID_ARGUMENT");
+  const { message } = await refusal(
+    session.append(untyped({ role: "user", content: [{ deep: new Point() }] })),
+    "INVALID_ARGUMENT",
+  );
   expect(message).toContain("content.0.deep");
   expect(message).toContain("Point");
 });
@@ -146,8 +164,18 @@ onStores("data, state, metadata, usage and options of the wrong kind are refused
     ["lease", () => session.turn(async () => 1, { leaseMs: -5 })],
     ["range", () => session.messages({ last: -1 })],
     ["range", () => session.messages({ after: 1.5 })],
-    ["range", async () => { for await (const _entry of session.entries({ upTo: bad("x") })) break; }],
-    ["range", async () => { for await (const _message of session.stream({ after: -1 })) break; }],
+    [
+      "range",
+      async () => {
+        for await (const _entry of session.entries({ upTo: bad("x") })) break;
+      },
+    ],
+    [
+      "range",
+      async () => {
+        for await (const _message of session.stream({ after: -1 })) break;
+      },
+    ],
     ["window", () => session.context({ lastMessages: 0 })],
     ["rewind", () => session.rewind(99)],
     ["rewind", () => session.rewind("no such checkpoint")],
@@ -173,18 +201,22 @@ onStores("data, state, metadata, usage and options of the wrong kind are refused
   }
 });
 
-onStores("an entry over the store's limit is refused, and the others of its commit are stored", async ({ sessions, store }) => {
-  const small = { ...store, capabilities: { ...store.capabilities, maxEntryBytes: 2000 } };
-  const session = await sessions({ store: small }).create({ id: "s" });
-  const outcomes = await Promise.allSettled([
-    session.append(user("a")),
-    session.append(user("x".repeat(3000))),
-    session.append([user("b"), user("y".repeat(3000))]),
-    session.append(user("c")),
-  ]);
-  expect(outcomes.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "rejected", "fulfilled"]);
-  for (const outcome of outcomes) {
-    if (outcome.status === "rejected") expect(outcome.reason).toMatchObject({ code: "ENTRY_TOO_LARGE", sessionId: "s" });
-  }
-  expect((await session.messages()).map(({ content }) => content)).toEqual(["a", "c"]);
-});
+onStores(
+  "an entry over the store's limit is refused, and the others of its commit are stored",
+  async ({ sessions, store }) => {
+    const small = { ...store, capabilities: { ...store.capabilities, maxEntryBytes: 2000 } };
+    const session = await sessions({ store: small }).create({ id: "s" });
+    const outcomes = await Promise.allSettled([
+      session.append(user("a")),
+      session.append(user("x".repeat(3000))),
+      session.append([user("b"), user("y".repeat(3000))]),
+      session.append(user("c")),
+    ]);
+    expect(outcomes.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "rejected", "fulfilled"]);
+    for (const outcome of outcomes) {
+      if (outcome.status === "rejected")
+        expect(outcome.reason).toMatchObject({ code: "ENTRY_TOO_LARGE", sessionId: "s" });
+    }
+    expect((await session.messages()).map(({ content }) => content)).toEqual(["a", "c"]);
+  },
+);

@@ -25,42 +25,54 @@ onStores("a session is completed, abandoned and reopened", async ({ sessions }) 
   expect((await all.list({ status: "abandoned" })).items).toHaveLength(1);
 });
 
-onStores("what has expired is not found and not listed, and its id is free again", async ({ sessions, elsewhere, store }) => {
-  const clock = fakeClock();
-  const all = sessions({ clock });
-  const session = await all.create({ id: "s", userId: "u", expiresInMs: 1000, messages: [user("secret words")] });
-  clock.advance(999);
-  expect((await all.open("s")).record.expiresAt).toBe(clock() + 1);
-  expect((await all.list()).items).toHaveLength(1);
-  clock.advance(1);
-  const there = elsewhere({ clock });
-  await refusal(there.open("s"), "SESSION_NOT_FOUND");
-  await refusal(there.rename("s", "x"), "SESSION_NOT_FOUND");
-  await refusal(there.fork("s"), "SESSION_NOT_FOUND");
-  expect(await there.find("s")).toBeUndefined();
-  expect((await there.list()).items).toEqual([]);
-  expect(await collect(there.all())).toEqual([]);
-  expect((await there.search("secret")).items).toEqual([]);
-  expect([await there.latest(), await there.findActive("u"), await there.delete("s")]).toEqual([undefined, undefined, false]);
-  // A handle from before writes into nothing.
-  for (const call of [
-    () => session.append(user("late")),
-    () => session.touch({ expiresInMs: 1000 }),
-    () => session.messages(),
-    () => session.refresh(),
-    () => session.fork(),
-    () => session.turn(async () => 1),
-  ]) {
-    const error = await refusal(call(), "SESSION_NOT_FOUND");
-    expect(error.message).toContain("expired");
-  }
-  expect(await ownLog(store, "s")).toHaveLength(2);
-  clock.advance(1);
-  const fresh = await there.create({ id: "s", messages: [user("fresh")] });
-  expect(await textsOf(fresh)).toEqual(["fresh"]);
-  await refusal(session.append(user("late")), "SESSION_DELETED");
-  expect((await there.search("secret")).items).toEqual([]);
-});
+onStores(
+  "what has expired is not found and not listed, and its id is free again",
+  async ({ sessions, elsewhere, store }) => {
+    const clock = fakeClock();
+    const all = sessions({ clock });
+    const session = await all.create({
+      id: "s",
+      userId: "u",
+      expiresInMs: 1000,
+      messages: [user("secret words")],
+    });
+    clock.advance(999);
+    expect((await all.open("s")).record.expiresAt).toBe(clock() + 1);
+    expect((await all.list()).items).toHaveLength(1);
+    clock.advance(1);
+    const there = elsewhere({ clock });
+    await refusal(there.open("s"), "SESSION_NOT_FOUND");
+    await refusal(there.rename("s", "x"), "SESSION_NOT_FOUND");
+    await refusal(there.fork("s"), "SESSION_NOT_FOUND");
+    expect(await there.find("s")).toBeUndefined();
+    expect((await there.list()).items).toEqual([]);
+    expect(await collect(there.all())).toEqual([]);
+    expect((await there.search("secret")).items).toEqual([]);
+    expect([await there.latest(), await there.findActive("u"), await there.delete("s")]).toEqual([
+      undefined,
+      undefined,
+      false,
+    ]);
+    // A handle from before writes into nothing.
+    for (const call of [
+      () => session.append(user("late")),
+      () => session.touch({ expiresInMs: 1000 }),
+      () => session.messages(),
+      () => session.refresh(),
+      () => session.fork(),
+      () => session.turn(async () => 1),
+    ]) {
+      const error = await refusal(call(), "SESSION_NOT_FOUND");
+      expect(error.message).toContain("expired");
+    }
+    expect(await ownLog(store, "s")).toHaveLength(2);
+    clock.advance(1);
+    const fresh = await there.create({ id: "s", messages: [user("fresh")] });
+    expect(await textsOf(fresh)).toEqual(["fresh"]);
+    await refusal(session.append(user("late")), "SESSION_DELETED");
+    expect((await there.search("secret")).items).toEqual([]);
+  },
+);
 
 onStores("touch puts the end off", async ({ sessions, elsewhere }) => {
   const clock = fakeClock();
@@ -82,20 +94,23 @@ onStores("touch puts the end off", async ({ sessions, elsewhere }) => {
   expect(await all.find("t")).toBeUndefined();
 });
 
-onStores("of many that create anew what has expired one wins, and its messages stay", async ({ sessions, elsewhere }) => {
-  const clock = fakeClock();
-  await sessions({ clock }).create({ id: "s", expiresInMs: 10 });
-  clock.advance(10);
-  const makers = [sessions({ clock }), elsewhere({ clock }), elsewhere({ clock })];
-  const opened = await Promise.all(
-    makers.map(async (all, index) => {
-      const session = await all.getOrCreate("s");
-      await session.append(user(`${index}`));
-      return session;
-    }),
-  );
-  for (const session of opened) expect((await textsOf(session)).sort()).toEqual(["0", "1", "2"]);
-});
+onStores(
+  "of many that create anew what has expired one wins, and its messages stay",
+  async ({ sessions, elsewhere }) => {
+    const clock = fakeClock();
+    await sessions({ clock }).create({ id: "s", expiresInMs: 10 });
+    clock.advance(10);
+    const makers = [sessions({ clock }), elsewhere({ clock }), elsewhere({ clock })];
+    const opened = await Promise.all(
+      makers.map(async (all, index) => {
+        const session = await all.getOrCreate("s");
+        await session.append(user(`${index}`));
+        return session;
+      }),
+    );
+    for (const session of opened) expect((await textsOf(session)).sort()).toEqual(["0", "1", "2"]);
+  },
+);
 
 onStores("an id that expired is not free while forks inherit its history", async ({ sessions }) => {
   const clock = fakeClock();
@@ -115,7 +130,7 @@ onStores("an id that expired is not free while forks inherit its history", async
 
 onStores("named state is kept by slot, as it was given", async ({ sessions, elsewhere }) => {
   const session = await sessions().create({ id: "s" });
-  const value = { at: new Date(5), bytes: new Uint8Array([1, 2]), big: 10n, list: [null, -0], "$holdfast": 1 };
+  const value = { at: new Date(5), bytes: new Uint8Array([1, 2]), big: 10n, list: [null, -0], $holdfast: 1 };
   await session.setState("run", value);
   await session.setState("__proto__", "odd");
   await session.setState("constructor", 0);
@@ -152,8 +167,15 @@ onStores("a record can't be changed by who reads it", async ({ sessions }) => {
     expect(change).toThrow(TypeError);
   }
   await session.append(user("a"));
-  for (const change of [() => Object.assign(session.record, { label: "x" }), () => Object.assign(session.usage, { inputTokens: 1 })]) {
+  for (const change of [
+    () => Object.assign(session.record, { label: "x" }),
+    () => Object.assign(session.usage, { inputTokens: 1 }),
+  ]) {
     expect(change).toThrow(TypeError);
   }
-  expect(await session.refresh()).toMatchObject({ data: before.data, metadata: before.metadata, usage: before.usage });
+  expect(await session.refresh()).toMatchObject({
+    data: before.data,
+    metadata: before.metadata,
+    usage: before.usage,
+  });
 });

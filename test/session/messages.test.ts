@@ -5,33 +5,47 @@ import { expect } from "vitest";
 import type { Message } from "../../src/session/types.ts";
 import { assistant, collect, onStores, ownLog, range, refusal, textsOf, user } from "./support.ts";
 
-onStores("a revised message stays in its place, and the old one in the log", async ({ sessions, elsewhere, store }) => {
-  const session = await sessions().create({ id: "s", label: "l", messages: [user("a"), user("b"), user("c")] });
-  const revised = await session.revise("#3", user("B"));
-  expect(revised).toEqual({ version: 2, seq: 5, ids: ["#3"], duplicate: false });
-  await session.revise("#3", user("BB"));
-  expect(await textsOf(session)).toEqual(["a", "BB", "c"]);
-  expect(await textsOf(await elsewhere().open("s"))).toEqual(["a", "BB", "c"]);
-  expect(session.record.messageCount).toBe(3);
-  const log = await ownLog(store, "s");
-  expect(log[2]).toMatchObject({ type: "message", data: { message: user("b") } });
-  expect((await collect(session.stream())).map(({ id, seq }) => [id, seq])).toEqual([["#2", 2], ["#3", 3], ["#4", 4]]);
-});
+onStores(
+  "a revised message stays in its place, and the old one in the log",
+  async ({ sessions, elsewhere, store }) => {
+    const session = await sessions().create({
+      id: "s",
+      label: "l",
+      messages: [user("a"), user("b"), user("c")],
+    });
+    const revised = await session.revise("#3", user("B"));
+    expect(revised).toEqual({ version: 2, seq: 5, ids: ["#3"], duplicate: false });
+    await session.revise("#3", user("BB"));
+    expect(await textsOf(session)).toEqual(["a", "BB", "c"]);
+    expect(await textsOf(await elsewhere().open("s"))).toEqual(["a", "BB", "c"]);
+    expect(session.record.messageCount).toBe(3);
+    const log = await ownLog(store, "s");
+    expect(log[2]).toMatchObject({ type: "message", data: { message: user("b") } });
+    expect((await collect(session.stream())).map(({ id, seq }) => [id, seq])).toEqual([
+      ["#2", 2],
+      ["#3", 3],
+      ["#4", 4],
+    ]);
+  },
+);
 
-onStores("a removed message is gone from the conversation, and can be neither revised nor removed again", async ({ sessions, store }) => {
-  const session = await sessions().create({ id: "s", label: "l", messages: [user("a"), user("b")] });
-  await session.append(user("c"), { ids: ["c"] });
-  expect(await session.removeMessage("c")).toMatchObject({ ids: ["c"], seq: 5 });
-  await session.removeMessage("#2");
-  expect(await textsOf(session)).toEqual(["b"]);
-  expect(session.record.messageCount).toBe(1);
-  await refusal(session.removeMessage("c"), "INVALID_ARGUMENT");
-  await refusal(session.revise("#2", user("x")), "INVALID_ARGUMENT");
-  const outcomes = await Promise.allSettled([session.removeMessage("#3"), session.removeMessage("#3")]);
-  expect(outcomes.map(({ status }) => status)).toEqual(["fulfilled", "rejected"]);
-  expect(session.record.messageCount).toBe(0);
-  expect((await ownLog(store, "s")).filter(({ type }) => type === "message")).toHaveLength(3);
-});
+onStores(
+  "a removed message is gone from the conversation, and can be neither revised nor removed again",
+  async ({ sessions, store }) => {
+    const session = await sessions().create({ id: "s", label: "l", messages: [user("a"), user("b")] });
+    await session.append(user("c"), { ids: ["c"] });
+    expect(await session.removeMessage("c")).toMatchObject({ ids: ["c"], seq: 5 });
+    await session.removeMessage("#2");
+    expect(await textsOf(session)).toEqual(["b"]);
+    expect(session.record.messageCount).toBe(1);
+    await refusal(session.removeMessage("c"), "INVALID_ARGUMENT");
+    await refusal(session.revise("#2", user("x")), "INVALID_ARGUMENT");
+    const outcomes = await Promise.allSettled([session.removeMessage("#3"), session.removeMessage("#3")]);
+    expect(outcomes.map(({ status }) => status)).toEqual(["fulfilled", "rejected"]);
+    expect(session.record.messageCount).toBe(0);
+    expect((await ownLog(store, "s")).filter(({ type }) => type === "message")).toHaveLength(3);
+  },
+);
 
 onStores("setMessages touches only what differs", async ({ sessions, store }) => {
   const session = await sessions().create({ id: "s", label: "l", messages: ["a", "b", "c", "d"].map(user) });
@@ -78,12 +92,18 @@ onStores("messages may come back by setMessages after a clear, with their own id
   expect(session.record.messageCount).toBe(1);
 });
 
-onStores("two setMessages at once end with one of the two, not with a mix", async ({ sessions, elsewhere }) => {
-  const here = await sessions().create({ id: "s" });
-  const there = await elsewhere().open("s");
-  await Promise.all([here.setMessages(["a", "b"].map(user)), there.setMessages(["c", "d", "e"].map(user))]);
-  expect([["a", "b"], ["c", "d", "e"]]).toContainEqual(await textsOf(here));
-});
+onStores(
+  "two setMessages at once end with one of the two, not with a mix",
+  async ({ sessions, elsewhere }) => {
+    const here = await sessions().create({ id: "s" });
+    const there = await elsewhere().open("s");
+    await Promise.all([here.setMessages(["a", "b"].map(user)), there.setMessages(["c", "d", "e"].map(user))]);
+    expect([
+      ["a", "b"],
+      ["c", "d", "e"],
+    ]).toContainEqual(await textsOf(here));
+  },
+);
 
 onStores("clearMessages hides them all at once, and nothing else", async ({ sessions, store }) => {
   const session = await sessions().create({ id: "s", data: { kept: 1 }, messages: [user("a"), user("b")] });
@@ -98,7 +118,11 @@ onStores("clearMessages hides them all at once, and nothing else", async ({ sess
 });
 
 onStores("a range of messages is read by position, or from the end", async ({ sessions }) => {
-  const session = await sessions().create({ id: "s", label: "l", messages: range(20).map((index) => user(`${index}`)) });
+  const session = await sessions().create({
+    id: "s",
+    label: "l",
+    messages: range(20).map((index) => user(`${index}`)),
+  });
   const texts = async (asked: Parameters<typeof session.messages>[0]): Promise<unknown[]> =>
     (await session.messages(asked)).map(({ content }) => content);
   expect(await texts({ last: 3 })).toEqual(["17", "18", "19"]);
@@ -109,12 +133,16 @@ onStores("a range of messages is read by position, or from the end", async ({ se
   expect(await texts({ after: 3, upTo: 5 })).toEqual(["2", "3"]);
   expect(await texts({ last: 2, upTo: 5 })).toEqual(["2", "3"]);
   expect(await texts({ after: 99 })).toEqual([]);
-  expect((await collect(session.stream({ after: 3, upTo: 5 }))).map(({ message }) => message.content)).toEqual(["2", "3"]);
+  expect(
+    (await collect(session.stream({ after: 3, upTo: 5 }))).map(({ message }) => message.content),
+  ).toEqual(["2", "3"]);
   // A message reads as it does now, whatever the range.
   await session.revise("#4", user("revised"));
   await session.removeMessage("#5");
   expect(await texts({ after: 3, upTo: 6 })).toEqual(["revised", "4"]);
-  expect((await collect(session.stream({ after: 3, upTo: 6 }))).map(({ message }) => message.content)).toEqual(["revised", "4"]);
+  expect(
+    (await collect(session.stream({ after: 3, upTo: 6 }))).map(({ message }) => message.content),
+  ).toEqual(["revised", "4"]);
 });
 
 onStores("a long conversation is read in pages, forwards and backwards", async ({ sessions }) => {
@@ -127,30 +155,49 @@ onStores("a long conversation is read in pages, forwards and backwards", async (
   expect((await session.messages({ last: 700 })).map(({ content }) => content)).toEqual(expected.slice(-700));
   const forwards = await collect(session.entries());
   expect(forwards.map(({ seq }) => seq)).toEqual(range(1240).map((index) => index + 1));
-  expect((await collect(session.entries({ reverse: true }))).map(({ seq }) => seq)).toEqual(forwards.map(({ seq }) => seq).reverse());
+  expect((await collect(session.entries({ reverse: true }))).map(({ seq }) => seq)).toEqual(
+    forwards.map(({ seq }) => seq).reverse(),
+  );
   const some = { types: ["message.revised", "session.created"], after: 0, upTo: 1237 };
   expect((await collect(session.entries(some))).map(({ seq }) => seq)).toEqual([1, 1236, 1237]);
-  expect((await collect(session.entries({ ...some, reverse: true }))).map(({ seq }) => seq)).toEqual([1237, 1236, 1]);
+  expect((await collect(session.entries({ ...some, reverse: true }))).map(({ seq }) => seq)).toEqual([
+    1237, 1236, 1,
+  ]);
   expect(await collect(session.entries(), 3)).toHaveLength(3);
   expect(await collect(session.entries({ reverse: true, after: 1238 }))).toHaveLength(2);
 });
 
-onStores("context is a window of whole messages, and keeps the system message that opens it", async ({ sessions }) => {
-  const session = await sessions().create({ id: "s", label: "l" });
-  await session.append({ role: "system", content: "be kind" });
-  for (const index of range(6)) await session.append([user(`question ${index}`), assistant(`answer ${index}`)]);
-  const texts = async (options?: Parameters<typeof session.context>[0]): Promise<unknown[]> =>
-    (await session.context(options)).map(({ content }) => content);
-  expect(await texts()).toHaveLength(13);
-  expect(await texts({ lastMessages: 4 })).toEqual(["be kind", "question 4", "answer 4", "question 5", "answer 5"]);
-  expect(await texts({ lastTurns: 1 })).toEqual(["be kind", "question 5", "answer 5"]);
-  const countTokens = ({ content }: Message): number => (typeof content === "string" ? content.split(" ").length : 0);
-  expect(await texts({ maxTokens: 6, countTokens })).toEqual(["be kind", "question 5", "answer 5"]);
-  expect(await texts({ maxTokens: 6, lastTurns: 5, countTokens })).toEqual(["be kind", "question 5", "answer 5"]);
-  expect(await texts({ lastMessages: 100 })).toEqual(await texts());
-  // The default count is rough, but it counts.
-  expect((await texts({ maxTokens: 60 })).length).toBeLessThan(8);
-});
+onStores(
+  "context is a window of whole messages, and keeps the system message that opens it",
+  async ({ sessions }) => {
+    const session = await sessions().create({ id: "s", label: "l" });
+    await session.append({ role: "system", content: "be kind" });
+    for (const index of range(6))
+      await session.append([user(`question ${index}`), assistant(`answer ${index}`)]);
+    const texts = async (options?: Parameters<typeof session.context>[0]): Promise<unknown[]> =>
+      (await session.context(options)).map(({ content }) => content);
+    expect(await texts()).toHaveLength(13);
+    expect(await texts({ lastMessages: 4 })).toEqual([
+      "be kind",
+      "question 4",
+      "answer 4",
+      "question 5",
+      "answer 5",
+    ]);
+    expect(await texts({ lastTurns: 1 })).toEqual(["be kind", "question 5", "answer 5"]);
+    const countTokens = ({ content }: Message): number =>
+      typeof content === "string" ? content.split(" ").length : 0;
+    expect(await texts({ maxTokens: 6, countTokens })).toEqual(["be kind", "question 5", "answer 5"]);
+    expect(await texts({ maxTokens: 6, lastTurns: 5, countTokens })).toEqual([
+      "be kind",
+      "question 5",
+      "answer 5",
+    ]);
+    expect(await texts({ lastMessages: 100 })).toEqual(await texts());
+    // The default count is rough, but it counts.
+    expect((await texts({ maxTokens: 60 })).length).toBeLessThan(8);
+  },
+);
 
 onStores("the system message that opens a conversation after a clear is kept too", async ({ sessions }) => {
   const session = await sessions().create({ id: "s", label: "l" });
@@ -176,6 +223,19 @@ onStores("context answers calls that a crash left, in the view only", async ({ s
   expect(await session.messages()).toHaveLength(2);
   expect(await ownLog(store, "s")).toEqual(before);
   // The real result, though late, takes its place.
-  await session.append([user("hello?"), { role: "tool", content: [{ type: "tool-result", toolCallId: "c1", toolName: "weather", output: { type: "text", value: "sun" } }] }]);
+  await session.append([
+    user("hello?"),
+    {
+      role: "tool",
+      content: [
+        {
+          type: "tool-result",
+          toolCallId: "c1",
+          toolName: "weather",
+          output: { type: "text", value: "sun" },
+        },
+      ],
+    },
+  ]);
   expect((await session.context())[2]).toMatchObject({ content: [{ output: { value: "sun" } }] });
 });

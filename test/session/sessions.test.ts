@@ -2,46 +2,69 @@
  * Many conversations over one store: creating, finding, listing.
  */
 import { expect, test } from "vitest";
-import { createSessions, createSessionId, createStore, memoryStore, setDefaultStore } from "../../src/index.ts";
+import {
+  createSessionId,
+  createSessions,
+  createStore,
+  memoryStore,
+  setDefaultStore,
+} from "../../src/index.ts";
 import { collect, fakeClock, onStores, range, refusal, textsOf, user } from "./support.ts";
 
-const ODD_IDS = ["../../etc/x", "a\0b", "👩‍👩‍👧 family", "a:b", "a/b", "100%", "*", "{x}", "..", "CON", "'; DROP TABLE x; --", " ", "x".repeat(512)];
+const ODD_IDS = [
+  "../../etc/x",
+  "a\0b",
+  "👩‍👩‍👧 family",
+  "a:b",
+  "a/b",
+  "100%",
+  "*",
+  "{x}",
+  "..",
+  "CON",
+  "'; DROP TABLE x; --",
+  " ",
+  "x".repeat(512),
+];
 
-onStores("a session is created with what it is given, and opened with all of it", async ({ sessions, elsewhere }) => {
-  const clock = fakeClock();
-  const init = {
-    id: "s-1",
-    userId: "alice",
-    agent: "helper",
-    label: "Trip",
-    data: { from: "Bern" },
-    metadata: { channel: "web" },
-    messages: [user("hello")],
-  };
-  const session = await sessions({ clock }).create(init);
-  const opened = await elsewhere({ clock }).open("s-1");
-  for (const one of [session, opened]) {
-    expect(one.record).toMatchObject({
+onStores(
+  "a session is created with what it is given, and opened with all of it",
+  async ({ sessions, elsewhere }) => {
+    const clock = fakeClock();
+    const init = {
       id: "s-1",
-      kind: "session",
-      version: 1,
       userId: "alice",
       agent: "helper",
       label: "Trip",
-      status: "active",
       data: { from: "Bern" },
       metadata: { channel: "web" },
-      messageCount: 1,
-      lineage: [],
-      createdAt: clock(),
-      updatedAt: clock(),
-      lastMessageAt: clock(),
-    });
-    expect(await one.messages()).toEqual([user("hello")]);
-    expect([one.id, one.label, one.status, one.data]).toEqual(["s-1", "Trip", "active", { from: "Bern" }]);
-  }
-  expect(opened.record).toEqual(session.record);
-});
+      messages: [user("hello")],
+    };
+    const session = await sessions({ clock }).create(init);
+    const opened = await elsewhere({ clock }).open("s-1");
+    for (const one of [session, opened]) {
+      expect(one.record).toMatchObject({
+        id: "s-1",
+        kind: "session",
+        version: 1,
+        userId: "alice",
+        agent: "helper",
+        label: "Trip",
+        status: "active",
+        data: { from: "Bern" },
+        metadata: { channel: "web" },
+        messageCount: 1,
+        lineage: [],
+        createdAt: clock(),
+        updatedAt: clock(),
+        lastMessageAt: clock(),
+      });
+      expect(await one.messages()).toEqual([user("hello")]);
+      expect([one.id, one.label, one.status, one.data]).toEqual(["s-1", "Trip", "active", { from: "Bern" }]);
+    }
+    expect(opened.record).toEqual(session.record);
+  },
+);
 
 onStores("an id that is taken is refused, and what is there is untouched", async ({ sessions }) => {
   const all = sessions();
@@ -67,16 +90,19 @@ onStores("an unknown session is not found, unless it is to be created", async ({
   expect((await all.open("t", { create: { label: "other" } })).label).toBe("T");
 });
 
-onStores("getOrCreate opens what is there and creates what is not, whoever is first", async ({ sessions, elsewhere }) => {
-  const here = sessions();
-  const there = elsewhere();
-  const both = await Promise.all(
-    range(20).map((index) => (index % 2 ? here : there).getOrCreate("s", { metadata: { index } })),
-  );
-  expect(new Set(both.map(({ record }) => record.metadata["index"])).size).toBe(1);
-  const fresh = await Promise.all([here.getOrCreate(), here.getOrCreate(undefined, { label: "x" })]);
-  expect(new Set(fresh.map(({ id }) => id)).size).toBe(2);
-});
+onStores(
+  "getOrCreate opens what is there and creates what is not, whoever is first",
+  async ({ sessions, elsewhere }) => {
+    const here = sessions();
+    const there = elsewhere();
+    const both = await Promise.all(
+      range(20).map((index) => (index % 2 ? here : there).getOrCreate("s", { metadata: { index } })),
+    );
+    expect(new Set(both.map(({ record }) => record.metadata["index"])).size).toBe(1);
+    const fresh = await Promise.all([here.getOrCreate(), here.getOrCreate(undefined, { label: "x" })]);
+    expect(new Set(fresh.map(({ id }) => id)).size).toBe(2);
+  },
+);
 
 onStores("latest is the most recently updated session, and never a child", async ({ sessions }) => {
   const clock = fakeClock();
@@ -130,7 +156,9 @@ onStores("a list holds what matches, newest first, a page at a time", async ({ s
       metadata: { third: index % 3, flag: true },
     });
   }
-  const newest = range(25).reverse().map((index) => `s-${index}`);
+  const newest = range(25)
+    .reverse()
+    .map((index) => `s-${index}`);
   const pages: string[][] = [];
   let cursor: string | undefined;
   do {
@@ -156,7 +184,14 @@ onStores("a list holds what matches, newest first, a page at a time", async ({ s
   await all.rename("s-0", "touched again");
   expect((await all.list({ limit: 1 })).items[0]?.id).toBe("s-0");
   expect((await all.list({ limit: 1, order: "created" })).items[0]?.id).toBe("s-24");
-  for (const query of [{ limit: 0 }, { limit: 1001 }, { cursor: "made up" }, { userId: "" }, { order: "random" }, { status: "gone" }]) {
+  for (const query of [
+    { limit: 0 },
+    { limit: 1001 },
+    { cursor: "made up" },
+    { userId: "" },
+    { order: "random" },
+    { status: "gone" },
+  ]) {
     await refusal(all.list(JSON.parse(JSON.stringify(query))), "INVALID_ARGUMENT");
   }
 });
@@ -192,7 +227,8 @@ onStores("rename and setStatus reach the handles of this process", async ({ sess
   for (const status of ["deleted", "paused", undefined]) {
     await refusal(all.setStatus("s", JSON.parse(JSON.stringify(status ?? null))), "INVALID_ARGUMENT");
   }
-  for (const label of ["", "  ", "x".repeat(513), "\ud800"]) await refusal(all.rename("s", label), "INVALID_ARGUMENT");
+  for (const label of ["", "  ", "x".repeat(513), "\ud800"])
+    await refusal(all.rename("s", label), "INVALID_ARGUMENT");
 });
 
 onStores("ids of any kind name sessions of their own", async ({ sessions, elsewhere }) => {
@@ -207,7 +243,8 @@ onStores("ids of any kind name sessions of their own", async ({ sessions, elsewh
 
 test("session ids are UUIDv7, in the order of their time", () => {
   const ids = range(50).map((index) => createSessionId(1_700_000_000_000 + index));
-  for (const id of ids) expect(id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+  for (const id of ids)
+    expect(id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
   expect([...ids].sort()).toEqual(ids);
   expect(new Set(range(1000).map(() => createSessionId(0))).size).toBe(1000);
 });
@@ -250,7 +287,11 @@ onStores(
     try {
       const path = join(folder, "here");
       const option = kind === "file" ? { directory: path } : { path };
-      for (const opening of [createStore(`${kind}:${path}`), createStore(`${kind}://${path}`), createStore(kind, option)]) {
+      for (const opening of [
+        createStore(`${kind}:${path}`),
+        createStore(`${kind}://${path}`),
+        createStore(kind, option),
+      ]) {
         const sessions = createSessions({ store: opening });
         expect((await sessions.getOrCreate("s")).id).toBe("s");
         await sessions.close();

@@ -24,13 +24,9 @@ export interface Given {
   readonly kind: StoreKind;
   readonly store: SessionStore;
   /** Sessions over the store. */
-  sessions<D extends object = Record<string, unknown>>(
-    options?: SessionsOptions<D>,
-  ): Sessions<Message, D>;
+  sessions<D extends object = Record<string, unknown>>(options?: SessionsOptions<D>): Sessions<Message, D>;
   /** Sessions over a connection of their own to the same data; in memory, over the same store. */
-  elsewhere<D extends object = Record<string, unknown>>(
-    options?: SessionsOptions<D>,
-  ): Sessions<Message, D>;
+  elsewhere<D extends object = Record<string, unknown>>(options?: SessionsOptions<D>): Sessions<Message, D>;
   /** Opens the store anew. */
   connect(): SessionStore;
 }
@@ -69,7 +65,11 @@ export function onStores(
 }
 
 /** A store on disk in `folder`. */
-export function openIn(kind: Exclude<StoreKind, "memory">, folder: string, durability: "full" | "normal" = "normal"): SessionStore {
+export function openIn(
+  kind: Exclude<StoreKind, "memory">,
+  folder: string,
+  durability: "full" | "normal" = "normal",
+): SessionStore {
   return kind === "file"
     ? fileStore({ directory: join(folder, "sessions"), durability })
     : sqliteStore({ path: join(folder, "sessions.db"), durability });
@@ -119,7 +119,11 @@ export interface FakeClock {
 /** A clock that stands still until it is moved on. */
 export function fakeClock(startMs = 1_750_000_000_000): FakeClock {
   let now = startMs;
-  return Object.assign(() => now, { advance: (ms: number) => void (now += ms) });
+  return Object.assign(() => now, {
+    advance(ms: number) {
+      now += ms;
+    },
+  });
 }
 
 /** Resolves once `isTrue` holds; fails after `timeoutMs`. */

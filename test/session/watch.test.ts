@@ -50,7 +50,11 @@ onStores("a watch sees what others commit", async ({ sessions, elsewhere }) => {
 });
 
 onStores("a watch can begin anywhere, also in what is inherited, and end at will", async ({ sessions }) => {
-  const session = await sessions().create({ id: "s", label: "l", messages: range(3).map((index) => user(`${index}`)) });
+  const session = await sessions().create({
+    id: "s",
+    label: "l",
+    messages: range(3).map((index) => user(`${index}`)),
+  });
   expect(seqsOf(await collect(session.watch({ after: 0 }), 4))).toEqual([1, 2, 3, 4]);
   const fork = await session.fork();
   await fork.append(user("on"));
@@ -81,51 +85,58 @@ onStores("what waits to be saved is not seen before it is", async ({ sessions, e
   await done;
 });
 
-onStores("a watch ends with an error where the session is deleted, also where another has its id", async ({ sessions, elsewhere }) => {
-  const session = await sessions().create({ id: "s", label: "l" });
-  const first = follow(session.watch());
-  const there = elsewhere();
-  await there.delete("s");
-  expect(await first.done).toMatchObject({ code: "SESSION_DELETED", sessionId: "s" });
-  const second = await there.create({ id: "t", label: "l" });
-  const watched = follow(second.watch());
-  await sleep(5);
-  await there.delete("t");
-  await there.create({ id: "t", messages: [user("of another")] });
-  expect(await watched.done).toMatchObject({ code: "SESSION_DELETED" });
-  expect(watched.entries.filter(({ type }) => type === "message")).toEqual([]);
-});
+onStores(
+  "a watch ends with an error where the session is deleted, also where another has its id",
+  async ({ sessions, elsewhere }) => {
+    const session = await sessions().create({ id: "s", label: "l" });
+    const first = follow(session.watch());
+    const there = elsewhere();
+    await there.delete("s");
+    expect(await first.done).toMatchObject({ code: "SESSION_DELETED", sessionId: "s" });
+    const second = await there.create({ id: "t", label: "l" });
+    const watched = follow(second.watch());
+    await sleep(5);
+    await there.delete("t");
+    await there.create({ id: "t", messages: [user("of another")] });
+    expect(await watched.done).toMatchObject({ code: "SESSION_DELETED" });
+    expect(watched.entries.filter(({ type }) => type === "message")).toEqual([]);
+  },
+);
 
-onStores("a store that pushes is not polled", async ({ sessions, store }) => {
-  let finds = 0;
-  const pushing: SessionStore = Object.assign(Object.create(store), {
-    async find(ids: readonly string[]) {
-      finds += 1;
-      return store.find(ids);
-    },
-    async *watch(id: string, after: number, signal: AbortSignal) {
-      let position = after;
-      while (!signal.aborted) {
-        for (const entry of await store.read(id, { after: position, limit: 100 })) {
-          position = entry.seq;
-          yield entry;
+onStores(
+  "a store that pushes is not polled",
+  async ({ sessions, store }) => {
+    let finds = 0;
+    const pushing: SessionStore = Object.assign(Object.create(store), {
+      async find(ids: readonly string[]) {
+        finds += 1;
+        return store.find(ids);
+      },
+      async *watch(id: string, after: number, signal: AbortSignal) {
+        let position = after;
+        while (!signal.aborted) {
+          for (const entry of await store.read(id, { after: position, limit: 100 })) {
+            position = entry.seq;
+            yield entry;
+          }
+          await sleep(5);
         }
-        await sleep(5);
-      }
-    },
-  });
-  const session = await sessions({ store: pushing }).create({ id: "s", label: "l" });
-  const abort = new AbortController();
-  const { entries, done } = follow(session.watch({ signal: abort.signal }));
-  await session.append([user("a"), user("b")]);
-  await until(() => entries.length === 2);
-  await sleep(450);
-  await session.append(user("c"));
-  await until(() => entries.length === 3);
-  expect(finds).toBeLessThanOrEqual(3);
-  abort.abort();
-  await done;
-}, ["memory"]);
+      },
+    });
+    const session = await sessions({ store: pushing }).create({ id: "s", label: "l" });
+    const abort = new AbortController();
+    const { entries, done } = follow(session.watch({ signal: abort.signal }));
+    await session.append([user("a"), user("b")]);
+    await until(() => entries.length === 2);
+    await sleep(450);
+    await session.append(user("c"));
+    await until(() => entries.length === 3);
+    expect(finds).toBeLessThanOrEqual(3);
+    abort.abort();
+    await done;
+  },
+  ["memory"],
+);
 
 onStores("a closed handle can't be watched", async ({ sessions }) => {
   const session = await sessions().create({ id: "s" });

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test, vi } from "vitest";
 import { HoldfastError } from "../../src/log/errors.ts";
@@ -401,6 +401,73 @@ test("removing a session leaves its name and words nowhere, also not after a cra
     expect(`${path}${readFileSync(path, "latin1")}`, path).not.toMatch(/zyqid|zyqtext/);
   }
   expect((await store.list(query)).items.map(({ id }) => id)).toEqual(["kept"]);
+});
+
+test("what was put on the disk as a group is in the logs, leaves nothing of what is removed, and nothing when closed", async () => {
+  const folder = newFolder();
+  const store = fileStore(folder);
+  const group = join(folder, ".group");
+  let last = Array.from({ length: 20 }, (_, index) => commitOf(undefined, [creation({ id: `zyq${index}` })]));
+  await store.commit(last);
+  const synced: string[] = [];
+  for (let round = 0; round < 3; round += 1) {
+    last = last.map(({ record }) => commitOf(record, [say(`zyqtext ${round}`)]));
+    expect(new Set((await store.commit(last)).map(({ status }) => status))).toEqual(new Set(["committed"]));
+    synced.push(`zyqtext ${round}`);
+  }
+  expect(readFileSync(group, "utf8")).toContain("zyqtext 2");
+  expect(await textsOf(store, "zyq7")).toEqual(synced);
+  expect(await store.remove("zyq7")).toBe(true);
+  expect(statSync(group).size).toBe(0);
+  const others = last
+    .filter(({ sessionId }) => sessionId !== "zyq7")
+    .map(({ record }) => commitOf(record, [note(1)]));
+  await store.commit(others);
+  expect(statSync(group).size).toBeGreaterThan(0);
+  await store.close();
+  expect(statSync(group).size).toBe(0);
+});
+
+test("a group that a log lost in a power failure is given back to it, and to no log that has gone another way", async () => {
+  const folder = newFolder();
+  const store = fileStore(folder);
+  const creates = Array.from({ length: 10 }, (_, index) =>
+    commitOf(undefined, [creation({ id: `s${index}` })]),
+  );
+  await store.commit(creates);
+  const before = creates.map(({ sessionId }) => readFileSync(join(folder, `${sessionId}.jsonl`)));
+  const next = creates.map(({ record }) => commitOf(record, [say("in the group")]));
+  await store.commit(next);
+  const group = readFileSync(join(folder, ".group"));
+  await store.close();
+  const path = (index: number): string => join(folder, `s${index}.jsonl`);
+  // s0 lost all of it, s1 has zeros in its place, s2 half of it.
+  const [zero, one, two] = [before[0], before[1], before[2]];
+  if (!zero || !one || !two) throw new Error("no logs");
+  writeFileSync(path(0), zero);
+  writeFileSync(path(1), Buffer.concat([one, Buffer.alloc(100)]));
+  writeFileSync(path(2), readFileSync(path(2)).subarray(0, two.length + 70));
+  // s3 was removed, s4 made anew with a log just as long as it was, s5 taken back and written by another commit.
+  rmSync(path(3));
+  const again = open(folder);
+  let anew = commitOf(undefined, [creation({ id: "s4" })]);
+  do {
+    await again.remove("s4");
+    anew = commitOf(undefined, [creation({ id: "s4" })]);
+    await again.commit([anew]);
+  } while (statSync(path(4)).size !== before[4]?.length);
+  writeFileSync(path(5), before[5] ?? "");
+  const record = creates[5]?.record;
+  const other = commitOf(record, [say("another one")]);
+  await again.commit([other]);
+  await again.close();
+  writeFileSync(join(folder, ".group"), Buffer.concat([group, Buffer.from('{"log":"../x.jsonl"')]));
+
+  const reader = open(folder);
+  for (const index of [0, 1, 2, 6]) expect(await reader.find([`s${index}`])).toEqual([next[index]?.record]);
+  expect(await reader.find(["s3", "s4", "s5"])).toEqual([undefined, anew.record, other.record]);
+  expect(statSync(join(folder, ".group")).size).toBe(0);
+  expect((await reader.list(query)).items).toHaveLength(9);
 });
 
 test("where the disk is too full for a word about it, a session can be removed all the same", async () => {

@@ -92,3 +92,19 @@ test("no engine is named outside its own file", () => {
   );
   expect(sniffing).toEqual([]);
 });
+
+test("importing the core loads no engine but memory and file", () => {
+  const loaded = new Set<string>();
+  const open = ["index.ts"];
+  for (let file = open.pop(); file !== undefined; file = open.pop()) {
+    if (loaded.has(file)) continue;
+    loaded.add(file);
+    const text = readFileSync(join(source, file), "utf8").replaceAll(/^\s*(\*|\/\/).*$/gm, "");
+    // What is imported by a call is loaded when it is asked for; a type is never loaded.
+    for (const [, to = ""] of text.matchAll(/^(?:import|export)(?! type)[^;]*?\bfrom\s*"(\.[^"]+)"/gm)) {
+      open.push(relative(source, join(source, dirname(file), to)));
+    }
+  }
+  expect(loaded.size).toBeGreaterThan(20);
+  expect([...loaded].filter((file) => /^stores\/sql/.test(file))).toEqual([]);
+});

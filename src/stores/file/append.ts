@@ -19,8 +19,8 @@ export interface FileStoreWarning {
 }
 
 export interface Appender {
-  /** Appends `bytes`, after which the log ends in `tail`. Called under its lock. */
-  append(log: OpenLog, bytes: Uint8Array, tail: Tail): Promise<void>;
+  /** Appends `bytes`, after which the log ends in `tail`. Called under its lock. `sync` puts them on the disk. */
+  append(log: OpenLog, bytes: Uint8Array, tail: Tail, sync: () => Promise<void>): Promise<void>;
   /** Makes a log of `bytes`, in a folder that is there, and answers with it, open. Called under its lock. */
   create(path: string, sessionId: string, bytes: Uint8Array, tail: Tail): Promise<OpenLog>;
   /** Makes `folder` and those around it where they are not there yet. */
@@ -48,7 +48,7 @@ export function appender(
   };
 
   return {
-    async append(log, bytes, tail) {
+    async append(log, bytes, tail, sync) {
       const { path, sessionId = "" } = log;
       const { end, isTorn } = log.tail;
       try {
@@ -57,7 +57,7 @@ export function appender(
           io.truncate(log.file, end);
         }
         writeAll(io, log.file, bytes);
-        if (isDurable) await io.syncData(log.file);
+        if (isDurable) await sync();
       } catch (error) {
         throw unavailable(
           error,

@@ -4,26 +4,27 @@
  */
 
 export interface Member<T> {
-  /** Resolves once `item` was sent together with those of all the others. */
+  /** Resolves once `item` was sent together with those of all the others, and fails where that did. */
   add(item: T): Promise<void>;
   /** Says that there is nothing (more) to add. */
   leave(): void;
 }
 
 /** Calls `send`, where there is anything to send, once each of `count` members has added an item or left. */
-export function gathering<T>(count: number, send: (items: readonly T[]) => void): () => Member<T> {
+export function gathering<T>(
+  count: number,
+  send: (items: readonly T[]) => void | Promise<void>,
+): () => Member<T> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const items: T[] = [];
   let awaited = count;
   const arrive = (): void => {
     awaited -= 1;
     if (awaited > 0) return;
-    try {
-      if (items.length > 0) send(items);
-      resolve();
-    } catch (error) {
-      reject(error);
-    }
+    const sent = async (): Promise<void> => {
+      if (items.length > 0) await send(items);
+    };
+    sent().then(resolve, reject);
   };
   return () => {
     let isAwaited = true;

@@ -121,6 +121,12 @@ export function codeOf(error: unknown): string | undefined {
   return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined;
 }
 
+/** Whether a file operation failed, rather than the program. */
+export function isFileError(error: unknown): boolean {
+  const code = codeOf(error);
+  return code !== undefined && !HoldfastError.is(error) && !code.startsWith("ERR_");
+}
+
 export function isDiskFull(error: unknown): boolean {
   const code = codeOf(error);
   return code === "ENOSPC" || code === "EDQUOT";
@@ -158,7 +164,7 @@ const PASSING: ReadonlySet<string> = new Set([
  */
 export function unavailable(error: unknown, path: string, sessionId?: string, more = ""): unknown {
   const code = codeOf(error);
-  if (code === undefined || HoldfastError.is(error) || code.startsWith("ERR_")) return error;
+  if (code === undefined || !isFileError(error)) return error;
   const about = sessionId === undefined ? "" : ` for session ${JSON.stringify(sessionId)}`;
   const remedy = Object.hasOwn(REMEDIES, code) ? REMEDIES[code] : messageOf(error);
   return new HoldfastError(

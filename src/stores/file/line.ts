@@ -60,9 +60,8 @@ function encodeEntry(entry: Entry, data: string): string {
 
 /** What `bytes`, a line without its newline, holds; `undefined` where it is not what was written. */
 export function decodeLine(bytes: Buffer, store: string): Line | undefined {
-  const end = closingOf(bytes);
-  if (end === undefined) return undefined;
-  const value = parse(`${bytes.toString("utf8", 0, end)}}`);
+  const body = bodyOf(bytes);
+  const value = body === undefined ? undefined : parse(body);
   if (!isPlainObject(value)) return undefined;
   const { version, seq, entries, record } = value;
   if (typeof version !== "number" || typeof seq !== "number" || !Array.isArray(entries)) return undefined;
@@ -77,13 +76,14 @@ export function decodeLine(bytes: Buffer, store: string): Line | undefined {
   return { version, seq, entries: decoded, record: decodeRecord(encodeValue(record), String(id), store) };
 }
 
-/** Where the checksum begins; `undefined` where there is none or it does not fit. */
-function closingOf(bytes: Buffer): number | undefined {
+/** The JSON of a line without its checksum; `undefined` where it has none or does not fit it. */
+export function bodyOf(bytes: Buffer): string | undefined {
   const from = Math.max(0, bytes.length - CLOSING_BYTES);
   const end = bytes.subarray(from).lastIndexOf(CLOSING);
   if (end < 0) return undefined;
   const crc = /^(\d{1,10})\}$/.exec(bytes.toString("latin1", from + end + CLOSING.length))?.[1];
-  return crc !== undefined && Number(crc) === crc32(bytes.subarray(0, from + end)) ? from + end : undefined;
+  if (crc === undefined || Number(crc) !== crc32(bytes.subarray(0, from + end))) return undefined;
+  return `${bytes.toString("utf8", 0, from + end)}}`;
 }
 
 function parse(text: string): unknown {

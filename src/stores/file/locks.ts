@@ -17,6 +17,8 @@ import { HoldfastError, messageOf } from "../../log/errors.ts";
 import { STORE } from "./tail.ts";
 
 export interface Locks {
+  /** The lock that belongs to no session, and is taken after all of theirs. */
+  readonly last: number;
   /** Which lock stands for the session whose log has this path within the folder. */
   shardOf(path: string): number;
   /**
@@ -25,7 +27,13 @@ export interface Locks {
    * @param sessionId for the message.
    * @throws STORE_UNAVAILABLE where it isn't free within the timeout.
    */
-  run<T>(shard: number, sessionId: string, work: () => Promise<T>): Promise<T>;
+  run<T>(shard: number, sessionId: string | undefined, work: () => Promise<T>): Promise<T>;
+  /** As `run`, for several locks; all of them where none are named. */
+  runUnder<T>(
+    shards: readonly number[] | undefined,
+    sessionId: string | undefined,
+    work: () => Promise<T>,
+  ): Promise<T>;
   /** Runs `work` under every lock where all are free just now; says whether it did. */
   runAlone(work: () => void): boolean;
   close(): void;
@@ -84,14 +92,15 @@ export async function openLocks(folder: string, timeoutMs: number, isShared: boo
     return shard.lock;
   };
 
-  const take = async (index: number, sessionId: string): Promise<FileLock> => {
+  const take = async (index: number, sessionId: string | undefined): Promise<FileLock> => {
     const lock = lockOf(index);
     const until = performance.now() + timeoutMs;
     for (let waitMs = RETRY_MS; !lock.take(); waitMs = Math.min(waitMs * 2, RETRY_LIMIT_MS)) {
       if (performance.now() > until) {
+        const what = sessionId === undefined ? "of all sessions" : `of session ${JSON.stringify(sessionId)}`;
         throw new HoldfastError(
           "STORE_UNAVAILABLE",
-          `another process has held the lock of session ${JSON.stringify(sessionId)} (${folder}/.locks/${index}.db) for ${timeoutMs} ms; try again, or raise lockTimeoutMs`,
+          `another process has held the lock ${what} (${folder}/.locks/${index}.db) for ${timeoutMs} ms; try again, or raise lockTimeoutMs`,
           { sessionId, store: STORE, retryable: true },
         );
       }
@@ -100,8 +109,18 @@ export async function openLocks(folder: string, timeoutMs: number, isShared: boo
     return lock;
   };
 
-  return {
+  const locks: Locks = {
+    last: SHARDS,
+
     shardOf: (path) => crc32(path) % SHARDS,
+
+    runUnder(indexes = [...Array(SHARDS).keys()], sessionId, work) {
+      // Everybody takes them in this order, so that nobody waits for one who waits for him.
+      const [first, ...others] = indexes.toSorted((a, b) => a - b);
+      return first === undefined
+        ? work()
+        : locks.run(first, sessionId, () => locks.runUnder(others, sessionId, work));
+    },
 
     async run(index, sessionId, work) {
       const shard = shardAt(index);
@@ -148,11 +167,12 @@ export async function openLocks(folder: string, timeoutMs: number, isShared: boo
       for (const shard of shards) void shard.last.then(() => shard.lock?.close());
     },
   };
+  return locks;
 }
 
 function newShared(): Shared {
   return {
-    shards: Array.from({ length: SHARDS }, (): Shard => ({ last: Promise.resolve(), waiting: 0 })),
+    shards: Array.from({ length: SHARDS + 1 }, (): Shard => ({ last: Promise.resolve(), waiting: 0 })),
     users: 0,
   };
 }

@@ -59,7 +59,7 @@ export async function readIds(log: OpenLog): Promise<Map<string, number>> {
   return ids;
 }
 
-const WINDOW_BYTES = 64 * 1024;
+const WINDOW_BYTES = 16 * 1024;
 const PROBE_BYTES = 4 * 1024;
 
 /** Where the line that holds position `seq` begins; the first line where none does. */
@@ -74,7 +74,7 @@ function locate(log: OpenLog, seq: number): number {
     else high = middle;
   }
   let offset = low;
-  for (const raw of forwards(log.read, low, log.tail.end)) {
+  for (const raw of forwards(log.read, low, log.tail.end, WINDOW_BYTES)) {
     if (headIn(log, raw).seq > seq) break;
     offset = raw.offset;
   }

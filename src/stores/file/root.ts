@@ -7,8 +7,10 @@ import { HoldfastError } from "../../log/errors.ts";
 import type { MigrationReport, StoreCapabilities } from "../../store/store.ts";
 import type { Appender, FileStoreWarning } from "./append.ts";
 import { appender } from "./append.ts";
+import type { GroupFile } from "./group.ts";
+import { groupFile } from "./group.ts";
 import type { FileIo } from "./io.ts";
-import { nodeIo, READ, unavailable } from "./io.ts";
+import { isFileError, nodeIo, READ, unavailable } from "./io.ts";
 import { LAYOUT, readLayout, writeLayout } from "./layout.ts";
 import type { Locks } from "./locks.ts";
 import { openLocks } from "./locks.ts";
@@ -27,8 +29,11 @@ export interface Root {
   readonly isDurable: boolean;
   readonly logs: OpenLogs;
   readonly appender: Appender;
+  readonly group: GroupFile;
   /** Checks that the store is open and knows the folder's layout. Every call begins with it. */
   enter(): void;
+  /** Mends what a power failure left. Every call that reads goes on with it, until it says that nothing is to do. */
+  recover(): Promise<void> | undefined;
   /** Makes the folder where it is not there yet, and answers with its locks. Every write begins with it. */
   prepare(): Promise<Locks>;
   migrate(): Promise<MigrationReport>;
@@ -60,6 +65,8 @@ function rootOf(options: RootOptions): Root {
   let isClosed = false;
   let layout = 0;
   let locks: Promise<Locks> | undefined;
+  let recovery: Promise<void> | undefined;
+  let isRecovered = false;
 
   const enter = (): void => {
     if (isClosed) {
@@ -101,6 +108,21 @@ function rootOf(options: RootOptions): Root {
     return locks;
   };
 
+  const group = groupFile(io, folder, async (work) => {
+    const taken = await prepare();
+    return taken.run(taken.last, undefined, work);
+  });
+
+  const recoverOnce = async (): Promise<void> => {
+    try {
+      if (!group.isHeld()) await (await prepare()).runUnder(undefined, undefined, () => group.restore());
+      isRecovered = true;
+    } catch (error) {
+      recovery = undefined;
+      throw unavailable(error, folder);
+    }
+  };
+
   return {
     io,
     directory: folder,
@@ -109,8 +131,15 @@ function rootOf(options: RootOptions): Root {
     isDurable,
     logs,
     appender: writer,
+    group,
     enter,
     prepare,
+
+    recover() {
+      if (isRecovered) return undefined;
+      recovery ??= recoverOnce();
+      return recovery;
+    },
 
     async migrate() {
       enter();
@@ -133,6 +162,12 @@ function rootOf(options: RootOptions): Root {
       if (isClosed) return;
       isClosed = true;
       const opened = await locks?.catch(() => undefined);
+      try {
+        if (opened) await group.empty();
+      } catch (error) {
+        // All is on the disk as it is; the next store empties the file.
+        if (!isFileError(error) && !HoldfastError.is(error)) throw error;
+      }
       opened?.close();
       try {
         logs.close();

@@ -14,7 +14,8 @@ import { newName } from "./append.ts";
 import { catalog } from "./catalog.ts";
 import type { Member } from "./gathering.ts";
 import { gathering } from "./gathering.ts";
-import { APPEND, closing, isDiskFull, READ, unavailable } from "./io.ts";
+import type { OpenPart } from "./group.ts";
+import { APPEND, closing, isDiskFull, isFileError, READ, unavailable } from "./io.ts";
 import type { Locks } from "./locks.ts";
 import type { OpenLog } from "./logs.ts";
 import { openLog } from "./logs.ts";
@@ -59,6 +60,8 @@ export function folderView(root: Root, folder: string): FolderView {
     root.enter();
     // Reading waits for nothing, so a caller that reads in a loop would keep everybody else from running.
     if (breathe.isDue()) await breathe.pause();
+    const recovery = root.recover();
+    if (recovery) await recovery;
     try {
       return await work();
     } catch (error) {
@@ -81,6 +84,7 @@ export function folderView(root: Root, folder: string): FolderView {
     batch: readonly PreparedCommit[],
     outcomes: CommitOutcome[],
     touches: Member<Growth>,
+    syncs: Member<OpenPart>,
   ): Promise<void> => {
     const path = pathOf(sessionId);
     const log = logToWrite(path, sessionId);
@@ -90,11 +94,17 @@ export function folderView(root: Root, folder: string): FolderView {
       for (const [index, outcome] of decided) outcomes[index] = outcome;
       if (!change) return;
       const { tail, ids, keys, recordLength } = change;
-      if (!log) await appender.makeFolder(folder);
+      if (!log) {
+        syncs.leave();
+        await appender.makeFolder(folder);
+      }
       await touches.add({ name: nameOf(sessionId), size: tail.end });
       try {
-        if (log) await appender.append(log, bytes, tail);
-        else logs.add(path, await appender.create(path, sessionId, bytes, tail), ids);
+        if (log) {
+          const { end: at, version: after, createdAt } = log.tail;
+          const part = { path, file: log.file, at, bytes, after, createdAt };
+          await appender.append(log, bytes, tail, () => syncs.add(part));
+        } else logs.add(path, await appender.create(path, sessionId, bytes, tail), ids);
       } catch (error) {
         logs.drop(path);
         sessions.doubt(sessionId);
@@ -111,21 +121,25 @@ export function folderView(root: Root, folder: string): FolderView {
     outcomes: CommitOutcome[],
   ): Promise<void> => {
     const locks = await root.prepare();
-    const shards = Map.groupBy(part, ([sessionId]) => shardOf(locks, sessionId));
-    const writeAll = ([shard, items]: [number, typeof part]): Promise<void> =>
-      locks.run(shard, items[0]?.[0] ?? "", () => {
-        const takePart = gathering<Growth>(items.length, (growths) => touched?.grow(growths));
-        return allDone(
-          items.map(([sessionId, batch]) => {
-            const touches = takePart();
-            const written = using(pathOf(sessionId), sessionId, () =>
-              write(sessionId, batch, outcomes, touches),
+    const shards = new Set(part.map(([sessionId]) => shardOf(locks, sessionId)));
+    const [[one = ""] = []] = part;
+    await locks.runUnder([...shards], one, () => {
+      const touching = gathering<Growth>(part.length, (growths) => touched?.grow(growths));
+      const syncing = gathering<OpenPart>(part.length, root.group.sync);
+      return allDone(
+        part.map(async ([sessionId, batch]) => {
+          const [touches, syncs] = [touching(), syncing()];
+          try {
+            await using(pathOf(sessionId), sessionId, () =>
+              write(sessionId, batch, outcomes, touches, syncs),
             );
-            return written.finally(touches.leave);
-          }),
-        );
-      });
-    await allDone(Array.from(shards, writeAll));
+          } finally {
+            touches.leave();
+            syncs.leave();
+          }
+        }),
+      );
+    });
     if (touched?.isLong()) shortenTouched(locks, touched);
   };
 
@@ -137,7 +151,7 @@ export function folderView(root: Root, folder: string): FolderView {
       });
     } catch (error) {
       // What was committed stands, and a longer file does no harm: a later commit tries again.
-      if (unavailable(error, folder) === error && !HoldfastError.is(error)) throw error;
+      if (!isFileError(error) && !HoldfastError.is(error)) throw error;
     }
   };
 
@@ -162,6 +176,7 @@ export function folderView(root: Root, folder: string): FolderView {
       const name = nameOf(id);
       const isThere = io.stat(path) !== undefined;
       sessions.doubt(id);
+      await root.group.empty();
       const isTold = isThere && tellRemoval(name);
       logs.drop(path);
       const isChanged = [io.remove(path), io.remove(newName(path))].includes(true);
@@ -197,6 +212,7 @@ export function folderView(root: Root, folder: string): FolderView {
     async commit(commits) {
       root.enter();
       const prepared = commits.map((commit, index) => prepare(commit, index, root.capabilities));
+      await root.recover();
       const bySession = [...Map.groupBy(prepared, ({ sessionId }) => sessionId)];
       const outcomes: CommitOutcome[] = [];
       for (let at = 0; at < bySession.length; at += AT_ONCE)
