@@ -77,7 +77,13 @@ export type Command =
   | { readonly type: "checkpoint"; readonly name: string; readonly metadata?: StoredObject }
   | { readonly type: "note"; readonly entries: readonly EntryDraft[] }
   | { readonly type: "delete" }
-  | { readonly type: "erase-lineage"; readonly id: string; readonly count: number };
+  | {
+      readonly type: "erase-lineage";
+      readonly id: string;
+      readonly count: number;
+      /** Messages that only the erased entries hid: they stay hidden. */
+      readonly removed?: readonly number[];
+    };
 
 /** When a decision is made: the time, and the version that the commit under way will have. */
 export interface Moment {
@@ -121,7 +127,11 @@ export function decide(
   if (command.type === "erase-lineage") {
     const inherits = record.lineage.some((part) => part.id === command.id && !part.erased);
     if (!inherits && record.parentId !== command.id) return [];
-    return [{ type: "lineage.erased", data: { id: command.id, count: command.count } }];
+    const { id, count, removed = [] } = command;
+    return [
+      ...removed.map((seq) => draft("message.removed", { seq })),
+      draft("lineage.erased", { id, count }),
+    ];
   }
   if (record.status === "deleted") {
     if (command.type === "delete") return [];

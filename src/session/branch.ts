@@ -1,78 +1,22 @@
 /**
  * @module
- * New sessions: fresh ones, forks and children.
+ * Sessions that come from others: forks, children, successors.
  */
-import type { NewMessage, NewSession } from "../log/decide.ts";
+import type { NewSession } from "../log/decide.ts";
 import { HoldfastError, invalidArgument } from "../log/errors.ts";
 import { lineageAt } from "../log/lineage.ts";
 import type { Conversation, SessionRecord } from "../log/record.ts";
 import { conversationOf, EMPTY_CONVERSATION } from "../log/record.ts";
-import { messageText } from "../log/text.ts";
 import { checkId } from "../log/values.ts";
-import { checkData, migrated, needsMigration } from "./data.ts";
+import { createLog } from "./create.ts";
+import { migrated, needsMigration } from "./data.ts";
 import type { History } from "./history.ts";
-import { historyOf } from "./history.ts";
-import { checkCount, checkDuration, checkLabel, newMessages, storedObject } from "./input.ts";
+import { checkCount, checkLabel } from "./input.ts";
 import { findMessage } from "./messages.ts";
 import type { Runtime, Scope } from "./runtime.ts";
 import { recordOf } from "./runtime.ts";
-import type { ForkOptions, SessionInit } from "./types.ts";
+import type { ForkOptions } from "./types.ts";
 import type { Writer } from "./writer.ts";
-
-/** Creates a session from what its user gave. */
-export async function createFrom(
-  runtime: Runtime,
-  init: SessionInit<object, object>,
-  scope: Scope,
-): Promise<Writer> {
-  const id = init.id === undefined ? runtime.generateId() : checkId(init.id, "session id");
-  const messages = newMessages(init.messages ?? []);
-  const label = init.label === undefined ? labelOf(runtime, messages) : checkLabel(init.label);
-  const userId = scope.userId ?? init.userId;
-  const data = init.data === undefined ? undefined : storedObject(init.data, "data");
-  if (data) await checkData(runtime.schema, data, id);
-  return createLog(runtime, {
-    id,
-    kind: "session",
-    dataVersion: runtime.dataVersion,
-    ...(userId !== undefined && { userId: checkId(userId, "user id") }),
-    ...(init.agent !== undefined && { agent: checkId(init.agent, "agent") }),
-    ...(label !== undefined && { label }),
-    ...(data && { data }),
-    ...(init.metadata !== undefined && { metadata: storedObject(init.metadata, "metadata") }),
-    ...(init.expiresInMs !== undefined && {
-      expiresAt: runtime.clock() + checkDuration(init.expiresInMs, "expiresInMs"),
-    }),
-    messages,
-  });
-}
-
-/** The label that a session gets from its first words of the user. */
-export function labelOf(runtime: Runtime, messages: readonly NewMessage[]): string | undefined {
-  const first = messages.find(
-    ({ message }) => message["role"] === "user" && messageText(message).trim() !== "",
-  );
-  return first && runtime.labelFrom?.(messageText(first.message));
-}
-
-/** Commits a new log. What has expired, or was deleted and is inherited by nobody, makes way for it. */
-export async function createLog(runtime: Runtime, session: Omit<NewSession, "namespace">): Promise<Writer> {
-  const { store, writers, events } = runtime;
-  const writer = writers.direct(session.id, undefined);
-  try {
-    await writer.submit({
-      command: { type: "create", session: { ...session, namespace: store.namespaceName ?? "" } },
-    });
-  } catch (error) {
-    if (!HoldfastError.is(error, "SESSION_EXISTS")) throw error;
-    const { makeWay } = await import("./retention.ts");
-    if (!(await makeWay(runtime, session.id))) throw error;
-    return createLog(runtime, session);
-  }
-  const record = recordOf(writer);
-  events.emit("created", { sessionId: session.id, record });
-  return writers.of(record);
-}
 
 /** Forks the session that `history` is of. Fails, leaving nothing, where the session is deleted meanwhile. */
 export async function forkFrom(
@@ -116,10 +60,13 @@ async function createHeir(
   const isGone = now === undefined || (now.status === "deleted" && parent.status !== "deleted");
   if (!isGone && !found.includes(undefined)) return writer;
   await store.remove(session.id);
+  const what = `session ${JSON.stringify(parent.id)}`;
   throw new HoldfastError(
-    "SESSION_DELETED",
-    `session ${JSON.stringify(parent.id)} was deleted while it was forked; there is no fork`,
-    { sessionId: parent.id, store: store.name },
+    isGone ? "SESSION_DELETED" : "VERSION_CONFLICT",
+    isGone
+      ? `${what} was deleted while it was forked; there is no fork`
+      : `a part of what ${what} inherits was erased while it was forked; there is no fork, try again`,
+    { sessionId: parent.id, store: store.name, retryable: !isGone },
   );
 }
 
@@ -197,11 +144,4 @@ function inherited(parent: SessionRecord): Pick<NewSession, "userId" | "agent" |
     ...(agent !== undefined && { agent }),
     ...(expiresAt !== undefined && { expiresAt }),
   };
-}
-
-/** The history of `writer`'s session as others see it, with all that was asked for until now: saved and read anew. */
-export async function freshHistory(runtime: Runtime, writer: Writer): Promise<History> {
-  await writer.save();
-  await writer.refresh();
-  return historyOf(runtime.store, writer.snapshot());
 }

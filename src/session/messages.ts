@@ -3,13 +3,12 @@
  * Reading and changing the messages of a session: what a message id names, what a model is sent, what a summary
  * replaces.
  */
-import type { Command, NewMessage } from "../log/decide.ts";
+import type { NewMessage } from "../log/decide.ts";
 import type { StoredObject } from "../log/entry.ts";
 import { isKnown, positionalId, positionOf } from "../log/entry.ts";
-import { HoldfastError, invalidArgument } from "../log/errors.ts";
+import { invalidArgument } from "../log/errors.ts";
 import { reconcile } from "../log/reconcile.ts";
 import { repair as repaired } from "../log/repair.ts";
-import { toolResultIdsOf } from "../log/tool-calls.ts";
 import type { Compaction, StoredMessage } from "../log/transcript.ts";
 import { CONTROL_TYPES, visibility } from "../log/transcript.ts";
 import type { WindowOptions } from "../log/window.ts";
@@ -146,9 +145,12 @@ async function lastInstruction(history: History, after: number): Promise<number 
 
 /** Where the newest stretch ends that hides the message at `seq`; 0 where none does. */
 async function endOfHidden(history: History, seq: number): Promise<number> {
+  const { revisedUpTo = 0 } = history.record;
+  if (revisedUpTo <= seq) return 0;
   const view = visibility();
+  const range = { types: ["messages.cleared", "history.rewound"], after: seq, upTo: revisedUpTo };
   let end = 0;
-  await history.backward({ types: ["messages.cleared", "history.rewound"], after: seq }, (entry) => {
+  await history.backward(range, (entry) => {
     view.take(entry);
     if (view.skipTo !== undefined && view.skipTo < seq) end = entry.seq;
     return end > 0 ? "stop" : view.skipTo;
@@ -176,49 +178,4 @@ export function setMessagesIntent(wanted: readonly NewMessage[], label: string |
       return { type: "set-messages", ...changes, added, ...(label !== undefined && { labelIfNone: label }) };
     },
   };
-}
-
-export interface CompactionPlan {
-  /** What to summarize: the summary before, and the messages since. Empty: there is nothing to do. */
-  readonly messages: StoredObject[];
-  readonly upTo: number;
-}
-
-/** Which messages a summary should stand for; a call and its results stay on one side. */
-export async function planCompaction(history: History, keepLast: number): Promise<CompactionPlan> {
-  const before = await compactionOf(history);
-  const instructions = new Set((await leadingInstructions(history)).map(({ seq }) => seq));
-  const since: StoredMessage[] = [];
-  for await (const message of history.messages({ after: before?.upTo ?? 0 })) {
-    if (!instructions.has(message.seq)) since.push(message);
-  }
-  let cut = Math.max(0, since.length - keepLast);
-  while (cut > 0 && cut < since.length && toolResultIdsOf(since[cut]?.message ?? {}).length > 0) cut -= 1;
-  const last = since[cut - 1];
-  if (last === undefined) return { messages: [], upTo: 0 };
-  return {
-    messages: [...(before?.messages ?? []), ...since.slice(0, cut).map(({ message }) => message)],
-    upTo: last.seq,
-  };
-}
-
-/** The command that puts a summary in force, unless what it sums up was rewound or cleared meanwhile. */
-export async function compactCommand(
-  history: History,
-  madeAt: number,
-  upTo: number,
-  messages: readonly StoredObject[],
-): Promise<Command> {
-  let undone = false;
-  await history.backward({ after: madeAt, types: ["history.rewound", "messages.cleared"] }, (entry) => {
-    undone ||= isKnown(entry) && (entry.type !== "history.rewound" || entry.data.to < upTo);
-    return undone ? "stop" : undefined;
-  });
-  if (!undone) return { type: "compact", upTo, messages };
-  const { id } = history.record;
-  throw new HoldfastError(
-    "VERSION_CONFLICT",
-    `session ${JSON.stringify(id)} was rewound or cleared while it was summarized; compact it again`,
-    { sessionId: id },
-  );
 }

@@ -4,7 +4,7 @@
  */
 
 import { HoldfastError, invalidArgument } from "../log/errors.ts";
-import { forkPoint, partsOf } from "../log/lineage.ts";
+import { forkPoint } from "../log/lineage.ts";
 import type { SessionRecord } from "../log/record.ts";
 import { isExpired } from "../log/record.ts";
 import { checkId } from "../log/values.ts";
@@ -188,19 +188,26 @@ async function forget(runtime: Runtime, heir: SessionRecord, id: string): Promis
   try {
     await runtime.writers.direct(heir.id, heir).submit({
       async command({ record }) {
-        const history = historyOf(runtime.store, { record, pending: [] });
-        const parts = partsOf(record).filter((part) => part.id === id);
-        let count = 0;
-        for await (const message of history.messages()) {
-          if (parts.some((part) => message.seq > part.after && message.seq <= part.upTo)) count += 1;
-        }
-        return { type: "erase-lineage", id, count };
+        const lineage = record.lineage.map((part) =>
+          part.id === id ? { ...part, erased: true as const } : part,
+        );
+        const before = await seenOf(runtime, record);
+        const after = await seenOf(runtime, { ...record, lineage });
+        const removed = [...after].filter((seq) => !before.has(seq));
+        return { type: "erase-lineage", id, count: before.size - after.size, removed };
       },
     });
   } catch (error) {
     // An heir that went meanwhile needs to be told nothing.
     if (!HoldfastError.is(error, "SESSION_DELETED")) throw error;
   }
+}
+
+/** The positions of the messages that are seen. */
+async function seenOf(runtime: Runtime, record: SessionRecord): Promise<Set<number>> {
+  const seen = new Set<number>();
+  for await (const { seq } of historyOf(runtime.store, { record, pending: [] }).messages()) seen.add(seq);
+  return seen;
 }
 
 /** Removes what the rule names and what has expired; see `Sessions.prune`. */

@@ -9,6 +9,8 @@ import { checkId } from "../log/values.ts";
 import type { SessionStore } from "../store/store.ts";
 import type { DataSchema } from "./data.ts";
 import type { Events } from "./events.ts";
+import type { History } from "./history.ts";
+import { historyOf } from "./history.ts";
 import type { Writer } from "./writer.ts";
 import type { Writers } from "./writers.ts";
 
@@ -69,4 +71,11 @@ export async function requireLive(runtime: Runtime, id: string, scope: Scope): P
 /** The record that a writer of a created session has. */
 export function recordOf(writer: Writer): SessionRecord {
   return writer.snapshot().record;
+}
+
+/** The history of `writer`'s session as others see it, with all that was asked for until now: saved and read anew. */
+export async function freshHistory(runtime: Runtime, writer: Writer): Promise<History> {
+  await writer.save();
+  await writer.refresh();
+  return historyOf(runtime.store, writer.snapshot());
 }

@@ -10,7 +10,7 @@ import type { SessionRecord } from "../log/record.ts";
 import { conversationOf } from "../log/record.ts";
 import { visibility } from "../log/transcript.ts";
 import { checkId, copyValue } from "../log/values.ts";
-import { conversationAt, forkFrom, freshHistory, labelOf, spawnFrom, successorOf } from "./branch.ts";
+import { labelOf } from "./create.ts";
 import { checkData } from "./data.ts";
 import type { History } from "./history.ts";
 import { historyOf } from "./history.ts";
@@ -26,17 +26,9 @@ import {
   storedValue,
 } from "./input.ts";
 import type { AppendResult, Intent } from "./job.ts";
-import {
-  compactCommand,
-  findMessage,
-  planCompaction,
-  readContext,
-  readMessages,
-  setMessagesIntent,
-} from "./messages.ts";
+import { findMessage, readContext, readMessages, setMessagesIntent } from "./messages.ts";
 import type { Runtime, Scope } from "./runtime.ts";
-import { recordOf } from "./runtime.ts";
-import { commitNow, runTurn } from "./turn.ts";
+import { freshHistory, recordOf } from "./runtime.ts";
 import { storedAs } from "./typed.ts";
 import type { AppendOptions, Checkpoint, Session } from "./types.ts";
 import type { Writer } from "./writer.ts";
@@ -217,6 +209,7 @@ export function createSession<M extends object, D extends object>(
       return found.map(own);
     },
     async compact({ summarize, keepLast = 0 }) {
+      const { compactCommand, planCompaction } = await import("./compaction.ts");
       const history = await saved();
       const madeAt = history.record.seq;
       const plan = await planCompaction(history, checkCount(keepLast, "keepLast"));
@@ -300,6 +293,7 @@ export function createSession<M extends object, D extends object>(
 
     async turn(run, options = {}) {
       requireOpen();
+      const { runTurn } = await import("./turn.ts");
       return runTurn(runtime, writer, append, run, options);
     },
     async abandonTurn() {
@@ -307,13 +301,19 @@ export function createSession<M extends object, D extends object>(
       await writer.refresh();
       const { turn } = recordOf(writer);
       if (!turn) return false;
-      await commitNow(writer, { command: { type: "interrupt-turn" } });
+      await writer.submit({ command: { type: "interrupt-turn" }, now: true });
       return true;
     },
-    fork: async (options = {}) => handle(await forkFrom(runtime, await saved(), options, scope)),
+    async fork(options = {}) {
+      const history = await saved();
+      const { forkFrom } = await import("./branch.ts");
+      return handle(await forkFrom(runtime, history, options, scope));
+    },
     async spawn(options = {}) {
       requireOpen();
-      return handle(await spawnFrom(runtime, await writer.refresh(), options));
+      const parent = await writer.refresh();
+      const { spawnFrom } = await import("./branch.ts");
+      return handle(await spawnFrom(runtime, parent, options));
     },
     async checkpoint(name, options = {}) {
       const metadata = options.metadata && storedObject(options.metadata, "metadata");
@@ -336,6 +336,7 @@ export function createSession<M extends object, D extends object>(
       submit({
         async command(history) {
           const position = await targetOf(history, to);
+          const { conversationAt } = await import("./branch.ts");
           const restored =
             position > history.record.seq
               ? conversationOf(history.record)
@@ -344,8 +345,10 @@ export function createSession<M extends object, D extends object>(
         },
       }),
     async reset(options = {}) {
-      const successor = await successorOf(runtime, await saved(), options.preserveHistory === true);
-      await commitNow(writer, { command: { type: "set-status", status: "completed" } });
+      const history = await saved();
+      const { successorOf } = await import("./branch.ts");
+      const successor = await successorOf(runtime, history, options.preserveHistory === true);
+      await writer.submit({ command: { type: "set-status", status: "completed" }, now: true });
       return handle(successor);
     },
     async save() {

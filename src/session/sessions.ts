@@ -8,7 +8,7 @@ import type { SessionRecord } from "../log/record.ts";
 import { checkId } from "../log/values.ts";
 import { toStoreQuery } from "../store/query.ts";
 import type { Page, SessionQuery, SessionStore } from "../store/store.ts";
-import { createFrom, forkFrom, freshHistory } from "./branch.ts";
+import { createFrom } from "./create.ts";
 import type { DataSchema } from "./data.ts";
 import { migrated, needsMigration } from "./data.ts";
 import type { StoreSource } from "./defaults.ts";
@@ -19,7 +19,7 @@ import { closedError, createHost } from "./host.ts";
 import { checkLabel } from "./input.ts";
 import type { AppendResult } from "./job.ts";
 import type { Runtime, Scope } from "./runtime.ts";
-import { findLive, isOf, recordOf, requireLive } from "./runtime.ts";
+import { findLive, freshHistory, isOf, recordOf, requireLive } from "./runtime.ts";
 import { createSession } from "./session.ts";
 import { storedAs } from "./typed.ts";
 import type { Message, Session, SessionInit, Sessions } from "./types.ts";
@@ -157,6 +157,7 @@ function createView<M extends object, D extends object>(host: Host, scope: Scope
       }),
     fork: (id, options = {}) =>
       run(async (runtime) => {
+        const { forkFrom } = await import("./branch.ts");
         const [record] = await runtime.store.find([checkId(id, "session id")]);
         // One that is deleted but kept for its forks can be forked again.
         if (record?.status === "deleted" && isOf(scope, record)) {

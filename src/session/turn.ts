@@ -116,7 +116,7 @@ export async function runTurn<M, T>(
 }
 
 /** A lease that waits in memory is none, so it is committed whatever auto-save says. */
-export async function commitNow(writer: Writer, intent: Intent): Promise<void> {
+async function commitNow(writer: Writer, intent: Intent): Promise<void> {
   await writer.submit({ ...intent, now: true });
 }
 

@@ -142,6 +142,38 @@ onStores("after an erase, going back or forking at an earlier place counts right
 });
 
 onStores(
+  "what was removed in a part that is erased does not come back, what was revised there reads as before",
+  async ({ sessions }) => {
+    const all = sessions();
+    const root = await all.create({ id: "a", label: "l", messages: ["1", "2", "3", "4"].map(user) });
+    const middle = await root.fork({ id: "b" });
+    await middle.removeMessage("#2");
+    await middle.revise("#3", user("revised in what is erased"));
+    await middle.rewind({ messageId: "#4" });
+    await middle.append(user("b"));
+    const tip = await middle.fork({ id: "c" });
+    await middle.clearMessages();
+    const later = await middle.fork({ id: "e" });
+    await later.append(user("e"));
+    await tip.append(user("c"));
+    await tip.removeMessage("#3");
+    const early = await middle.fork({ id: "d", at: 8 });
+    expect(await textsOf(tip)).toEqual(["1", "3", "b", "c"]);
+    expect(await textsOf(early)).toEqual(["revised in what is erased", "3", "4"]);
+    await all.erase("b");
+    for (const [id, expected] of [
+      ["c", ["1", "3", "c"]],
+      ["d", ["2", "3", "4"]],
+      ["e", ["e"]],
+      ["a", ["1", "2", "3", "4"]],
+    ] as const) {
+      const session = await all.open(id);
+      expect([id, await textsOf(session), session.record.messageCount]).toEqual([id, expected, expected.length]);
+    }
+  },
+);
+
+onStores(
   "what is left of a history is kept for its heirs when a part between was erased",
   async ({ sessions, store }) => {
     const all = sessions();

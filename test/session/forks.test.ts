@@ -162,36 +162,44 @@ onStores(
   },
 );
 
-onStores("a fork of what is deleted or erased while it is forked is undone", async ({ sessions, elsewhere, store }) => {
-  const there = elsewhere();
-  for (const [index, end] of [
-    () => there.delete("s"),
-    () => there.erase("s"),
-    // What is left of the history goes too: a part that the fork would inherit.
-    () => there.erase("root"),
-  ].entries()) {
-    const root = await there.create({ id: "root", messages: [user("1")] });
-    await root.fork({ id: "s" });
-    let isForking = false;
-    const slow: SessionStore = Object.assign(Object.create(store), {
-      async commit(commits: Parameters<SessionStore["commit"]>[0]) {
-        if (isForking) {
-          isForking = false;
-          await end();
-        }
-        return store.commit(commits);
-      },
-    });
-    const session = await sessions({ store: slow }).open("s");
-    isForking = true;
-    const error = await refusal(session.fork({ id: "late" }), "SESSION_DELETED");
-    expect(error.message).toContain("there is no fork");
-    expect(await store.find(["late"])).toEqual([undefined]);
-    if (index < 2) await there.delete("root");
-    await there.delete("s");
-    expect(await collect(there.all())).toEqual([]);
-  }
-});
+onStores(
+  "a fork of what is deleted or erased while it is forked is undone",
+  async ({ sessions, elsewhere, store }) => {
+    const there = elsewhere();
+    for (const [index, end] of [
+      () => there.delete("s"),
+      () => there.erase("s"),
+      // What is left of the history goes too: a part that the fork would inherit.
+      () => there.erase("root"),
+    ].entries()) {
+      const root = await there.create({ id: "root", messages: [user("1")] });
+      await root.fork({ id: "s" });
+      let isForking = false;
+      const slow: SessionStore = Object.assign(Object.create(store), {
+        async commit(commits: Parameters<SessionStore["commit"]>[0]) {
+          if (isForking) {
+            isForking = false;
+            await end();
+          }
+          return store.commit(commits);
+        },
+      });
+      const session = await sessions({ store: slow }).open("s");
+      isForking = true;
+      const error = await refusal(
+        session.fork({ id: "late" }),
+        index < 2 ? "SESSION_DELETED" : "VERSION_CONFLICT",
+      );
+      expect(error.message).toContain("there is no fork");
+      expect(await store.find(["late"])).toEqual([undefined]);
+      if (index < 2) await there.delete("root");
+      else expect(await textsOf(await session.fork({ id: "again" }))).toEqual([]);
+      await there.delete("again");
+      await there.delete("s");
+      expect(await collect(there.all())).toEqual([]);
+    }
+  },
+);
 
 onStores("a child has a log of its own, and its parent's user", async ({ sessions }) => {
   const all = sessions();

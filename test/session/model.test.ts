@@ -7,8 +7,14 @@ import type { Session, Sessions } from "../../src/session/types.ts";
 import type { Given, StoreKind } from "./support.ts";
 import { collect, onStores, user } from "./support.ts";
 
+interface ModelMessage {
+  readonly id: string;
+  /** The session whose log it is in, and after it, whoever revised it: its text is the last one's. */
+  readonly texts: readonly (readonly [by: string, text: string])[];
+}
+
 interface State {
-  readonly messages: readonly { readonly id: string; readonly text: string }[];
+  readonly messages: readonly ModelMessage[];
   readonly data: Readonly<Record<string, number>>;
 }
 
@@ -18,6 +24,9 @@ interface Model {
   readonly states: Map<number, State>;
   readonly checkpoints: { readonly name: string; readonly seq: number }[];
 }
+
+const message = (id: string, by: string, text: string): ModelMessage => ({ id, texts: [[by, text]] });
+const textOf = ({ texts }: ModelMessage): string => texts.at(-1)?.[1] ?? "";
 
 const EMPTY: State = { messages: [], data: {} };
 /** What is done, and three numbers to choose by. */
@@ -58,7 +67,11 @@ onStores("random changes to a tree of sessions read as they should", async (give
   );
 });
 
-async function play(given: Given, prefix: string, steps: readonly (readonly [string, number, number])[]): Promise<void> {
+async function play(
+  given: Given,
+  prefix: string,
+  steps: readonly (readonly [string, number, number])[],
+): Promise<void> {
   const sides: Sessions[] = [given.sessions(), given.elsewhere()];
   const root: Model = { id: prefix, states: new Map([[1, EMPTY]]), checkpoints: [] };
   await sides[0]?.create({ id: prefix, label: "l" });
@@ -91,7 +104,10 @@ async function play(given: Given, prefix: string, steps: readonly (readonly [str
         let state = now;
         for (const [part, text] of texts.entries()) {
           const seq = result.seq - texts.length + 1 + part;
-          state = { ...state, messages: [...state.messages, { id: result.ids[part] ?? "", text }] };
+          state = {
+            ...state,
+            messages: [...state.messages, message(result.ids[part] ?? "", model.id, text)],
+          };
           set(seq, state);
         }
         if (action === "append twice") {
@@ -105,7 +121,11 @@ async function play(given: Given, prefix: string, steps: readonly (readonly [str
         const { seq } = await session.revise(target.id, user(`revised ${index}`));
         // Of two with one id, one inherited, the newest is meant.
         const at = now.messages.findLastIndex(({ id }) => id === target.id);
-        set(seq, { ...now, messages: now.messages.with(at, { id: target.id, text: `revised ${index}` }) });
+        const { id, texts } = now.messages[at] ?? target;
+        set(seq, {
+          ...now,
+          messages: now.messages.with(at, { id, texts: [...texts, [model.id, `revised ${index}`]] }),
+        });
         break;
       }
       case "remove": {
@@ -136,12 +156,19 @@ async function play(given: Given, prefix: string, steps: readonly (readonly [str
         break;
       }
       case "setMessages": {
-        const kept = now.messages.filter((_message, position) => (a >> position % 8) % 2 === 0).map(({ text }) => text);
-        const texts = b % 3 === 0 ? [`first ${index}`, ...kept] : b % 3 === 1 ? [...kept, `last ${index}`] : kept;
+        const kept = now.messages.filter((_message, position) => (a >> (position % 8)) % 2 === 0).map(textOf);
+        const texts =
+          b % 3 === 0 ? [`first ${index}`, ...kept] : b % 3 === 1 ? [...kept, `last ${index}`] : kept;
         await session.setMessages(texts.map(user));
         const found = await collect(session.stream());
         expect(found.map(({ message }) => message.content)).toEqual(texts);
-        set(session.record.seq, { ...now, messages: found.map(({ id }, position) => ({ id, text: texts[position] ?? "" })) });
+        const messages = found.map(({ id }, position) => {
+          const text = texts[position] ?? "";
+          const old = now.messages.findLast((one) => one.id === id);
+          if (!old) return message(id, model.id, text);
+          return textOf(old) === text ? old : { id, texts: [...old.texts, [model.id, text] as const] };
+        });
+        set(session.record.seq, { ...now, messages });
         break;
       }
       case "setData": {
@@ -173,17 +200,25 @@ async function play(given: Given, prefix: string, steps: readonly (readonly [str
         break;
       }
       case "erase": {
-        // What heirs keep is told by another test; here only sessions that have none.
-        if (models.length < 2 || models.some(({ id }) => id !== model.id)) break;
+        if (models.length < 2) break;
+        await sides[b % 2]?.erase(model.id);
+        models.splice(models.indexOf(model), 1);
+        for (const other of models) await forget(other, model.id, await open(other, 0));
         break;
       }
       case "both at once": {
         const [left, right] = [await open(model, 0), await open(model, 1)];
-        const results = await Promise.all([left.append(user(`left ${index}`)), right.append(user(`right ${index}`))]);
-        const texts = ["left", "right"].map((side, part) => ({ seq: results[part]?.seq ?? 0, text: `${side} ${index}` }));
+        const results = await Promise.all([
+          left.append(user(`left ${index}`)),
+          right.append(user(`right ${index}`)),
+        ]);
+        const texts = ["left", "right"].map((side, part) => ({
+          seq: results[part]?.seq ?? 0,
+          text: `${side} ${index}`,
+        }));
         let state = now;
         for (const { seq, text } of texts.sort((x, y) => x.seq - y.seq)) {
-          state = { ...state, messages: [...state.messages, { id: `#${seq}`, text }] };
+          state = { ...state, messages: [...state.messages, message(`#${seq}`, model.id, text)] };
           set(seq, state);
         }
         break;
@@ -191,6 +226,20 @@ async function play(given: Given, prefix: string, steps: readonly (readonly [str
     }
   }
   for (const model of models) await expectModel(model, await open(model, 0), await open(model, 1));
+}
+
+/** What an heir still is once a session was erased; of the places before, only the newest is sure. */
+async function forget(model: Model, erased: string, session: Session): Promise<void> {
+  const top = Math.max(...model.states.keys());
+  const { messages, data } = model.states.get(top) ?? EMPTY;
+  const { seq } = await session.refresh();
+  if (seq === top) return;
+  const left = messages
+    .filter(({ texts }) => texts[0]?.[0] !== erased)
+    .map(({ id, texts }) => ({ id, texts: texts.filter(([by]) => by !== erased) }));
+  model.states.clear();
+  model.states.set(seq, { messages: left, data });
+  model.checkpoints.length = 0;
 }
 
 /** The checkpoints that a rewind from `top` to `to` takes back. */
@@ -208,16 +257,20 @@ function checkpointsAt(model: Model, end: number): Model["checkpoints"] {
 async function expectModel(model: Model, here: Session, there: Session): Promise<void> {
   const top = Math.max(...model.states.keys());
   const { messages, data } = model.states.get(top) ?? EMPTY;
-  const texts = messages.map(({ text }) => text);
+  const texts = messages.map(textOf);
   for (const session of [here, there]) {
     const found = await collect(session.stream());
-    expect(found.map(({ id, message }) => ({ id, text: message.content }))).toEqual(messages);
+    expect(found.map(({ id, message }) => ({ id, text: message.content }))).toEqual(
+      messages.map((one) => ({ id: one.id, text: textOf(one) })),
+    );
     expect((await session.messages()).map(({ content }) => content)).toEqual(texts);
     expect((await session.messages({ last: 2 })).map(({ content }) => content)).toEqual(texts.slice(-2));
     expect((await session.context()).map(({ content }) => content)).toEqual(texts);
     expect(session.record).toMatchObject({ messageCount: messages.length, seq: top });
     expect(session.data).toEqual(data);
     const seqs = (await collect(session.entries())).map(({ seq }) => seq);
-    expect(seqs).toEqual(Array.from({ length: top }, (_, index) => index + 1));
+    if (session.record.lineage.every(({ erased }) => !erased)) {
+      expect(seqs).toEqual(Array.from({ length: top }, (_, index) => index + 1));
+    }
   }
 }

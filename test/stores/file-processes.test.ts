@@ -96,6 +96,30 @@ test("with lock: false the store says that one process may write, and locks with
   expect(outcomes.flat().filter(({ status }) => status === "committed")).toHaveLength(1);
 });
 
+test("batches over many locks, in opposite orders and at once, all end", async () => {
+  const folder = newFolder();
+  const stores = [open(folder), open(folder), open(folder)];
+  let records = await Promise.all(
+    Array.from(
+      { length: 40 },
+      async (_, index) => (await fill(stores[0] ?? open(folder), `s${index}`, 0)).record,
+    ),
+  );
+  for (let round = 0; round < 5; round += 1) {
+    const batches = stores.map((_, writer) => {
+      const batch = records.map((record) => commitOf(record, [say(`writer ${writer}`)]));
+      return writer === 1 ? batch.reverse() : batch;
+    });
+    const outcomes = await Promise.all(
+      batches.map(async (batch, writer) => (await stores[writer]?.commit(batch)) ?? []),
+    );
+    const committed = outcomes.flat().filter(({ status }) => status === "committed");
+    expect(committed).toHaveLength(40);
+    records =
+      (await stores[0]?.find(records.map(({ id }) => id)))?.filter((record) => record !== undefined) ?? [];
+  }
+});
+
 test("lists of several stores agree with all that was written through any of them", {
   timeout: 60_000,
 }, async () => {

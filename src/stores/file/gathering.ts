@@ -1,6 +1,6 @@
 /**
  * @module
- * Several that work side by side and have something to say before they go on: it is said once, for all of them.
+ * Several that work side by side: what they have to say before they go on is said once, for all of them.
  */
 
 export interface Member<T> {
@@ -41,4 +41,11 @@ export function gathering<T>(
       leave,
     };
   };
+}
+
+/** Waits for all, also where one fails, then fails with the first failure. */
+export async function allDone(calls: readonly Promise<void>[]): Promise<void> {
+  for (const result of await Promise.allSettled(calls)) {
+    if (result.status === "rejected") throw result.reason;
+  }
 }

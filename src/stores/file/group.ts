@@ -9,6 +9,7 @@
 import { join, sep } from "node:path";
 import { HoldfastError } from "../../log/errors.ts";
 import { isPlainObject } from "../../log/values.ts";
+import { allDone } from "./gathering.ts";
 import type { FileIo } from "./io.ts";
 import { APPEND_OR_CREATE, closing, codeOf, isFileError, READ, readAt, UPDATE, writeAll } from "./io.ts";
 import { bodyOf, closeLine, decodeLine } from "./line.ts";
@@ -72,7 +73,7 @@ export function groupFile(
   const emptyOpen = async (file: number): Promise<void> => {
     const paths = [...new Set(partsIn().map((part) => part.path))];
     for (let at = 0; at < paths.length; at += AT_ONCE) {
-      await Promise.all(paths.slice(at, at + AT_ONCE).map((log) => syncLog(io, log)));
+      await allDone(paths.slice(at, at + AT_ONCE).map((log) => syncLog(io, log)));
     }
     io.truncate(file, 0);
     await io.syncData(file);
@@ -112,9 +113,9 @@ export function groupFile(
   return {
     async sync(parts) {
       const bytes = parts.reduce((sum, part) => sum + part.bytes.length, 0);
-      if (parts.length >= MIN_PARTS && bytes <= LIMIT_BYTES)
-        await withFile((file) => writeParts(file, parts));
-      else await Promise.all(parts.map(({ file }) => io.syncData(file)));
+      const isGroup = parts.length >= MIN_PARTS && bytes <= LIMIT_BYTES;
+      if (isGroup) await withFile((file) => writeParts(file, parts));
+      else await allDone(parts.map(({ file }) => io.syncData(file)));
     },
     async empty() {
       if ((io.stat(path)?.size ?? 0) > 0) await withFile(emptyOpen);

@@ -13,7 +13,7 @@ import { searchLogs } from "../text-search.ts";
 import { newName } from "./append.ts";
 import { catalog } from "./catalog.ts";
 import type { Member } from "./gathering.ts";
-import { gathering } from "./gathering.ts";
+import { allDone, gathering } from "./gathering.ts";
 import type { OpenPart } from "./group.ts";
 import { APPEND, closing, isDiskFull, isFileError, READ, unavailable } from "./io.ts";
 import type { Locks } from "./locks.ts";
@@ -299,11 +299,4 @@ export function folderView(root: Root, folder: string): FolderView {
 
 function* map<T, R>(items: Iterable<T>, convert: (item: T) => R): Generator<R> {
   for (const item of items) yield convert(item);
-}
-
-/** Waits for all, also where one fails, then fails with the first failure. */
-async function allDone(calls: readonly Promise<void>[]): Promise<void> {
-  for (const result of await Promise.allSettled(calls)) {
-    if (result.status === "rejected") throw result.reason;
-  }
 }
