@@ -52,6 +52,10 @@ export async function checkStore(
   let entries = 0;
   try {
     await store.ping();
+    for await (const { kind, place, message, remedy } of store.inspect?.() ?? []) {
+      const level = kind === "damaged" ? "error" : "note";
+      onFinding({ level, message: `${place}: ${message}`, remedy, repairable: false });
+    }
     let total = 0;
     for await (const _record of everyRecord(store)) total += 1;
     for await (const record of everyRecord(store)) {

@@ -62,6 +62,9 @@ export interface SessionStore {
   /** Entries past `after` as they are committed by anybody, until `signal` aborts. Absent where watch is `"poll"`. */
   watch?(id: string, after: number, signal: AbortSignal): AsyncIterable<Entry>;
 
+  /** What is wrong with what is stored, below sessions: files, pages, indexes. Reads all of it and writes nothing. */
+  inspect?(): AsyncIterable<StoreFinding>;
+
   /** Removes up to `limit` sessions whose `expiresAt` is at or before `nowMs`; answers with their ids. */
   sweep?(nowMs: number, limit: number): Promise<string[]>;
 }
@@ -159,6 +162,16 @@ export interface SearchHit {
   /** A stretch of the text around the first word found, at most 160 characters. */
   readonly snippet: string;
   readonly record: SessionRecord;
+}
+
+export interface StoreFinding {
+  /** `damaged`: something is lost or can't be read. `leftover`: a crash left it; nothing that was acknowledged is missing. */
+  readonly kind: "damaged" | "leftover";
+  /** Where, for example a file. */
+  readonly place: string;
+  readonly message: string;
+  /** What to do about it. */
+  readonly remedy: string;
 }
 
 export interface MigrationReport {

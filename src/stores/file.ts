@@ -115,6 +115,9 @@ function deferred(
     remove: async (id) => (loaded ?? (await open())).remove(id),
     sweep: async (nowMs, limit) => (loaded ?? (await open())).sweep(nowMs, limit),
     migrate: async () => (loaded ?? (await open())).migrate(),
+    async *inspect() {
+      yield* (loaded ?? (await open())).inspect();
+    },
     ping: async () => (loaded ?? (await open())).ping(),
     close: async () => (loaded ?? (await open())).close(),
     namespace(name) {

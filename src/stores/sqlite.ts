@@ -162,6 +162,16 @@ export function sqliteStore(options: SqliteStoreOptions): SessionStore {
     migrate: () => connection.migrate(),
     namespace: (name) => view(namespacePath(namespace, name)),
 
+    async *inspect() {
+      const rows = await connection.run((sql) => sql.all("PRAGMA integrity_check"));
+      for (const row of rows) {
+        const message = text(row, "integrity_check");
+        if (message === "ok") continue;
+        const remedy = "restore the database from a backup; `sqlite3 FILE .recover` saves what can be read";
+        yield { kind: "damaged", place: connection.what, message, remedy };
+      }
+    },
+
     async ping() {
       await connection.run((sql) => sql.get(probe, META.schemaVersion));
     },

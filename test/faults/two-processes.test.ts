@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
 import { createSessions } from "../../src/session/sessions.ts";
-import { openIn } from "../session/support.ts";
+import { openIn } from "../session/open-in.ts";
 
 const worker = join(import.meta.dirname, "writer-worker.ts");
 

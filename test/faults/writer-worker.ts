@@ -3,7 +3,7 @@
  * acknowledged. `argv`: store kind, folder, session id, name, how many (0: until it is killed).
  */
 import { createSessions } from "../../src/session/sessions.ts";
-import { openIn } from "../session/support.ts";
+import { openIn } from "../session/open-in.ts";
 
 const [kind, folder = "", id = "", name = "", count = "0"] = process.argv.slice(2);
 if (kind !== "file" && kind !== "sqlite") throw new Error(`no store ${kind}`);
@@ -12,11 +12,13 @@ const session = await sessions.open(id);
 const most = Number(count);
 
 if (most > 0) {
-  const messages = Array.from(
-    { length: most },
-    (_, index) => ({ role: "user", content: `${name} ${index}` }) as const,
-  );
-  await Promise.all(messages.map((message) => session.append(message)));
+  const appends: Promise<unknown>[] = [];
+  for (let index = 0; index < most; index += 1) {
+    appends.push(session.append({ role: "user", content: `${name} ${index}` }));
+    // All in one tick would be one commit; in waves, the processes meet again and again.
+    if (index % 5 === 4) await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+  await Promise.all(appends);
   await sessions.close();
 } else {
   for (let index = 0; ; index += 1) {

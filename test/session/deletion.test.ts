@@ -168,7 +168,11 @@ onStores(
       ["a", ["1", "2", "3", "4"]],
     ] as const) {
       const session = await all.open(id);
-      expect([id, await textsOf(session), session.record.messageCount]).toEqual([id, expected, expected.length]);
+      expect([id, await textsOf(session), session.record.messageCount]).toEqual([
+        id,
+        expected,
+        expected.length,
+      ]);
     }
   },
 );

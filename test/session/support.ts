@@ -13,11 +13,12 @@ import type { SessionsOptions } from "../../src/session/sessions.ts";
 import { createSessions } from "../../src/session/sessions.ts";
 import type { Message, Session, Sessions } from "../../src/session/types.ts";
 import type { SessionStore } from "../../src/store/store.ts";
-import { fileStore } from "../../src/stores/file.ts";
 import { memoryStore } from "../../src/stores/memory.ts";
-import { sqliteStore } from "../../src/stores/sqlite.ts";
+import type { StoreKind } from "./open-in.ts";
+import { openIn } from "./open-in.ts";
 
-export type StoreKind = "memory" | "file" | "sqlite";
+export type { StoreKind };
+export { openIn };
 export const STORE_KINDS: readonly StoreKind[] = ["memory", "file", "sqlite"];
 
 export interface Given {
@@ -62,17 +63,6 @@ export function onStores(
       }
     });
   }
-}
-
-/** A store on disk in `folder`. */
-export function openIn(
-  kind: Exclude<StoreKind, "memory">,
-  folder: string,
-  durability: "full" | "normal" = "normal",
-): SessionStore {
-  return kind === "file"
-    ? fileStore({ directory: join(folder, "sessions"), durability })
-    : sqliteStore({ path: join(folder, "sessions.db"), durability });
 }
 
 export const user = (content: string): Message => ({ role: "user", content });

@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { expect, test, vi } from "vitest";
 import { HoldfastError } from "../../src/log/errors.ts";
 import { commitOf, creation, note, say } from "../../src/store/conformance/build.ts";
-import type { SessionStore } from "../../src/store/store.ts";
-import type { FileFinding } from "../../src/stores/file/inspect.ts";
+import type { SessionStore, StoreFinding } from "../../src/store/store.ts";
+
 import { inspectFolder } from "../../src/stores/file/inspect.ts";
 import type { FileIo } from "../../src/stores/file/io.ts";
 import { nodeIo } from "../../src/stores/file/io.ts";
@@ -139,8 +139,8 @@ test("the default warning is the process's own", async () => {
   emit.mockRestore();
 });
 
-async function findingsIn(folder: string): Promise<FileFinding[]> {
-  const findings: FileFinding[] = [];
+async function findingsIn(folder: string): Promise<StoreFinding[]> {
+  const findings: StoreFinding[] = [];
   for await (const finding of inspectFolder(folder)) findings.push(finding);
   return findings;
 }
@@ -197,7 +197,7 @@ test("a damaged line in the middle is found by reading past it, with its offset"
     () => store.read("a", { after: 0, limit: 1000, reverse: true }),
   ]);
   const [finding, ...others] = await findingsIn(folder);
-  expect(finding).toMatchObject({ kind: "damaged", path, message: expect.stringContaining(`byte ${start}`) });
+  expect(finding).toMatchObject({ kind: "damaged", place: path, message: expect.stringContaining(`byte ${start}`) });
   expect(others).toEqual([]);
   expect(await open(folder).read("a", { after: 100, limit: 5 })).toHaveLength(5);
 });
@@ -221,7 +221,7 @@ test.each([
     () => store.commit([create]),
     () => store.list(query),
   ]);
-  expect(await findingsIn(folder)).toMatchObject([{ kind: "damaged", path }]);
+  expect(await findingsIn(folder)).toMatchObject([{ kind: "damaged", place: path }]);
   const store = open(folder);
   expect(await store.remove("a")).toBe(true);
   expect((await store.list(query)).items).toHaveLength(1);

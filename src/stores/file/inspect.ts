@@ -5,6 +5,7 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { HoldfastError, messageOf } from "../../log/errors.ts";
+import type { StoreFinding } from "../../store/store.ts";
 import { breather } from "../breather.ts";
 import { newName } from "./append.ts";
 import { nodeIo, READ } from "./io.ts";
@@ -14,21 +15,8 @@ import { openLog } from "./logs.ts";
 import { LOG_SUFFIX } from "./names.ts";
 import { STORE } from "./tail.ts";
 
-export interface FileFinding {
-  /**
-   * - `torn`: an unfinished write at the end of a log. The next append to it drops it.
-   * - `leftover`: a log that was being made when its process died. Nobody was told that it exists.
-   * - `damaged`: a log that can't be read, or not wholly.
-   */
-  readonly kind: "torn" | "leftover" | "damaged";
-  readonly path: string;
-  readonly message: string;
-  /** What to do about it. */
-  readonly remedy: string;
-}
-
 /** Everything that is wrong in `directory` and the namespaces within. */
-export async function* inspectFolder(directory: string): AsyncGenerator<FileFinding> {
+export async function* inspectFolder(directory: string): AsyncGenerator<StoreFinding> {
   const entries = await readdir(directory, { withFileTypes: true });
   for (const { name } of entries.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
     const path = join(directory, name);
@@ -38,7 +26,7 @@ export async function* inspectFolder(directory: string): AsyncGenerator<FileFind
       const message = "a session was being created when its process died; nobody was told that it exists";
       yield {
         kind: "leftover",
-        path,
+        place: path,
         message,
         remedy: `remove it, unless a process is writing: rm '${path}'`,
       };
@@ -46,11 +34,11 @@ export async function* inspectFolder(directory: string): AsyncGenerator<FileFind
   }
 }
 
-async function* inspectLog(path: string): AsyncGenerator<FileFinding> {
+async function* inspectLog(path: string): AsyncGenerator<StoreFinding> {
   const breathe = breather();
-  const damaged = (message: string, remedy: string): FileFinding => ({
+  const damaged = (message: string, remedy: string): StoreFinding => ({
     kind: "damaged",
-    path,
+    place: path,
     message,
     remedy,
   });
@@ -75,7 +63,7 @@ async function* inspectLog(path: string): AsyncGenerator<FileFinding> {
       if (!isTorn) return;
       const bytes = nodeIo.statOpen(log.file).size - end;
       const message = `${bytes} bytes of an unfinished write at byte ${end}, never acknowledged`;
-      yield { kind: "torn", path, message, remedy: "none is needed: the next append drops it" };
+      yield { kind: "leftover", place: path, message, remedy: "none is needed: the next append drops it" };
     } finally {
       nodeIo.close(log.file);
     }

@@ -15,6 +15,7 @@ import { catalog } from "./catalog.ts";
 import type { Member } from "./gathering.ts";
 import { allDone, gathering } from "./gathering.ts";
 import type { OpenPart } from "./group.ts";
+import { inspectFolder } from "./inspect.ts";
 import { APPEND, closing, isDiskFull, isFileError, READ, unavailable } from "./io.ts";
 import type { Locks } from "./locks.ts";
 import type { OpenLog } from "./logs.ts";
@@ -36,6 +37,7 @@ const NO_IDS: ReadonlyMap<string, number> = new Map();
 export interface FolderView extends SessionStore {
   readonly search: NonNullable<SessionStore["search"]>;
   readonly sweep: NonNullable<SessionStore["sweep"]>;
+  readonly inspect: NonNullable<SessionStore["inspect"]>;
   namespace(name: string): FolderView;
 }
 
@@ -286,6 +288,11 @@ export function folderView(root: Root, folder: string): FolderView {
       const found = views.get(within) ?? folderView(root, join(folder, within));
       views.set(within, found);
       return found;
+    },
+
+    async *inspect() {
+      root.ping();
+      yield* inspectFolder(folder);
     },
 
     async ping() {

@@ -27,6 +27,8 @@ export interface Sql {
 }
 
 export interface Connection {
+  /** Names the database, for messages. */
+  readonly what: string;
   /** Runs `work`, which must be synchronous. Again from the start where the database was locked. */
   run<T>(work: (sql: Sql) => T): Promise<T>;
   /** As `run`, within a write transaction: all that `work` writes, or nothing. */
@@ -160,6 +162,7 @@ export function createConnection(options: ConnectionOptions): Connection {
   };
 
   return {
+    what,
     run: (work) => attempt(() => work(ready())),
     transaction: (work) =>
       attempt(() => {
