@@ -123,7 +123,7 @@ try {
         run("bash", ["-euo", "pipefail", "-c", block.code], {
           cwd,
           timeout: 60_000,
-          env: { ...process.env, PATH: `${bin}:${process.env["PATH"]}` },
+          env: { ...process.env, PATH: `${bin}:${process.env.PATH}` },
         }),
       );
     }

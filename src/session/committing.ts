@@ -87,10 +87,14 @@ export function createCommitting(options: CommittingOptions): Committing {
   let isGone = false;
 
   const deleted = (after = ""): HoldfastError =>
-    new HoldfastError("SESSION_DELETED", `session ${quote(sessionId)} was deleted${after}`, {
-      sessionId,
-      store: store.name,
-    });
+    new HoldfastError(
+      "SESSION_DELETED",
+      `session ${quote(sessionId)} was deleted${after}; create it anew, or use another`,
+      {
+        sessionId,
+        store: store.name,
+      },
+    );
 
   function observe(record: SessionRecord): boolean {
     if (isGone || (newest && newest.createdAt !== record.createdAt)) return false;

@@ -58,7 +58,9 @@ export async function createLog(runtime: Runtime, session: Omit<NewSession, "nam
       command: { type: "create", session: { ...session, namespace: store.namespaceName ?? "" } },
     });
   } catch (error) {
-    if (!HoldfastError.is(error, "SESSION_EXISTS")) throw error;
+    // Deleted: what had the id went while it was looked at.
+    if (!HoldfastError.is(error, "SESSION_EXISTS") && !HoldfastError.is(error, "SESSION_DELETED"))
+      throw error;
     const { makeWay } = await import("./retention.ts");
     if (!(await makeWay(runtime, session.id))) throw error;
     return createLog(runtime, session);

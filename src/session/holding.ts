@@ -4,6 +4,7 @@
  * for `save()`.
  */
 import { HoldfastError } from "../log/errors.ts";
+import type { SessionRecord } from "../log/record.ts";
 import type { Committing, Refused, Sent } from "./committing.ts";
 import type { Draft } from "./draft.ts";
 import type { AppendResult, Job } from "./job.ts";
@@ -96,9 +97,11 @@ export function createHolding(
   }
 
   /** Commits what waits, and `now` with it where it is given, as one. */
-  async function flush(now?: Job): Promise<Job[]> {
-    if ((await landed()).length > 0) await drop([]);
+  async function flush(now?: Job): Promise<{ jobs: readonly Job[]; record: SessionRecord | undefined }> {
+    const before = await landed();
+    if (before.length > 0) await drop([]);
     const jobs = now ? [...unsaved, now] : [...unsaved];
+    let { record } = committing;
     await committing.prepare(jobs);
     const conflicts = { count: 0 };
     let open = jobs;
@@ -109,7 +112,10 @@ export function createHolding(
       if (!isSure && !(await committing.isNewest(target))) continue;
       if (refused.length === 0) {
         const sent = await send(target, open, conflicts);
-        if (sent.isCommitted) break;
+        if (sent.isCommitted) {
+          record = target.record;
+          break;
+        }
         if (sent.refused) refused = [sent.refused];
         const saved = await landed();
         open = sent.left.filter((job) => !saved.includes(job));
@@ -121,7 +127,7 @@ export function createHolding(
     }
     doubtful = [];
     await drop(jobs);
-    return jobs;
+    return { jobs: [...before, ...jobs], record };
   }
 
   async function send(target: Draft, jobs: readonly Job[], conflicts: { count: number }): Promise<Sent> {
@@ -157,14 +163,14 @@ export function createHolding(
       const { job } = newJob(intent);
       return inTurn(async () => {
         if (!intent.now) return hold(job);
-        await flush(job);
-        return resultOf(job, committing.record);
+        const { record } = await flush(job);
+        return resultOf(job, record);
       });
     },
     save: () =>
       inTurn(async () => {
-        const jobs = await flush();
-        const { version = 0, seq = 0 } = committing.record ?? {};
+        const { jobs, record } = await flush();
+        const { version = 0, seq = 0 } = record ?? {};
         return { version, seq, ids: jobs.flatMap(({ ids }) => ids), duplicate: false };
       }),
   };

@@ -112,7 +112,7 @@ function createSaving(committing: Committing, onBusy: (isBusy: boolean) => void)
       try {
         const sent = await committing.send(draft, taken, conflicts);
         if (sent.isCommitted) {
-          for (const job of taken) job.resolve(resultOf(job, committing.record));
+          for (const job of taken) job.resolve(resultOf(job, draft.record));
           return later;
         }
         sent.refused?.job.reject(sent.refused.error);

@@ -12,8 +12,8 @@ import { expect, test } from "vitest";
 import { createSessions } from "../../src/session/sessions.ts";
 import { openIn } from "../session/open-in.ts";
 
-const rounds = Number(process.env["FAULT_ROUNDS"] ?? 10);
-const seed = Number(process.env["FAULT_SEED"] ?? Date.now() % 1_000_000);
+const rounds = Number(process.env.FAULT_ROUNDS ?? 10);
+const seed = Number(process.env.FAULT_SEED ?? Date.now() % 1_000_000);
 const worker = join(import.meta.dirname, "writer-worker.ts");
 
 /** mulberry32, so that a seed repeats a run. */

@@ -217,7 +217,7 @@ onStores(
     await session.append(user("b"));
     expect(session.pending).toBe(2);
     await (await elsewhere().open("s")).append(user("there"));
-    await session.save();
+    expect((await session.save()).ids).toEqual(["#2", "#4"]);
     expect(session.pending).toBe(0);
     expect(await textsOf(session)).toEqual(["a", "there", "b"]);
   },

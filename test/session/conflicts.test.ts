@@ -336,3 +336,32 @@ onStores(
     expect(await textsOf(here)).toEqual([]);
   },
 );
+
+onStores(
+  "an append says the version that it led to, though others have gone on since",
+  async ({ sessions, elsewhere, store }) => {
+    const there = await elsewhere().create({ id: "s", label: "l" });
+    let meanwhile = async (): Promise<unknown> => undefined;
+    const slow = faulty(store, {
+      async commit(commits) {
+        const outcomes = await store.commit(commits);
+        await meanwhile();
+        return outcomes;
+      },
+    });
+    for (const autoSave of [true, false]) {
+      const here = await sessions({ store: slow, autoSave }).open("s");
+      const { version } = await here.refresh();
+      meanwhile = async () => {
+        await there.append(user("there"));
+        await here.refresh();
+      };
+      const appended = await here.append(user("here"));
+      const result = autoSave ? appended : await here.save();
+      meanwhile = async () => undefined;
+      expect(result.version).toBe(version + 1);
+      // So whoever builds on it learns of what came between.
+      await refusal(here.append(user("late"), { expectedVersion: result.version }), "VERSION_CONFLICT");
+    }
+  },
+);

@@ -204,7 +204,7 @@ onStores("a lease is renewed while the work goes on", async ({ sessions, elsewhe
   const there = await elsewhere().open("s");
   await session.turn(
     async (turn) => {
-      await sleep(500);
+      await sleep(800);
       expect(turn.signal.aborted).toBe(false);
       await refusal(
         there.turn(async () => 1),
@@ -212,12 +212,12 @@ onStores("a lease is renewed while the work goes on", async ({ sessions, elsewhe
       );
       await turn.append(assistant("slow"));
     },
-    { leaseMs: 150 },
+    { leaseMs: 450 },
   );
   const log = await turnLog(session);
   expect(log.filter((line) => line === "turn.extended").length).toBeGreaterThanOrEqual(2);
   const { length } = log;
-  await sleep(120);
+  await sleep(200);
   expect((await turnLog(session)).length).toBe(length);
 });
 

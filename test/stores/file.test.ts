@@ -197,7 +197,11 @@ test("a damaged line in the middle is found by reading past it, with its offset"
     () => store.read("a", { after: 0, limit: 1000, reverse: true }),
   ]);
   const [finding, ...others] = await findingsIn(folder);
-  expect(finding).toMatchObject({ kind: "damaged", place: path, message: expect.stringContaining(`byte ${start}`) });
+  expect(finding).toMatchObject({
+    kind: "damaged",
+    place: path,
+    message: expect.stringContaining(`byte ${start}`),
+  });
   expect(others).toEqual([]);
   expect(await open(folder).read("a", { after: 100, limit: 5 })).toHaveLength(5);
 });

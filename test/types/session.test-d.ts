@@ -84,6 +84,26 @@ describe("messages", () => {
     void session.append({ role: "user", content: [{ type: "text", text: "hi" }] });
   });
 
+  test("messages that are interfaces fit too, and so do their parts", async () => {
+    interface UserMessage {
+      role: "user";
+      content: string | TextPart[];
+      providerOptions?: Record<string, Record<string, unknown>>;
+    }
+    interface ToolMessage {
+      role: "tool";
+      content: { type: "tool-result"; toolCallId: string; toolName: string; output: unknown }[];
+    }
+    expectTypeOf<UserMessage>().toExtend<Message>();
+    expectTypeOf<ToolMessage>().toExtend<Message>();
+    const session = await createSessions().create();
+    const message: UserMessage | ToolMessage = { role: "user", content: "hi" };
+    void session.append([message]);
+    void session.setMessages([message]);
+    void session.revise("m", message);
+    void session.compact({ summarize: async (messages) => messages.slice(0, 1) });
+  });
+
   test("what is no message is refused", async () => {
     const session = await createSessions().create();
     // @ts-expect-error there is no such role
@@ -101,6 +121,21 @@ describe("messages", () => {
       Session<ModelMessage, Record<string, unknown>>
     >();
   });
+});
+
+test("what a user's view, a fork and an import hold is typed as the sessions are", async () => {
+  const sessions = createSessions({ data: z.object({ seats: z.number() }) });
+  type Trip = Session<Message, { seats: number }>;
+  expectTypeOf(sessions.forUser("u").open).returns.resolves.toEqualTypeOf<Trip>();
+  expectTypeOf(sessions.fork).returns.resolves.toEqualTypeOf<Trip>();
+  expectTypeOf(sessions.import).returns.resolves.toEqualTypeOf<Trip>();
+  expectTypeOf(sessions.latest).returns.resolves.toEqualTypeOf<Trip | undefined>();
+  // @ts-expect-error seats is a number
+  void sessions.create({ data: { seats: "two" } });
+  const migrating = { data: z.object({ seats: z.number() }), dataVersion: 2 };
+  void createSessions({ ...migrating, migrateData: () => ({ seats: 1 }) });
+  // @ts-expect-error what is migrated must fit
+  void createSessions({ ...migrating, migrateData: () => ({ seats: "one" }) });
 });
 
 test("results are typed", async () => {

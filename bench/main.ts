@@ -1,0 +1,101 @@
+/**
+ * @module
+ * `npm run bench`: every measure beside its floor, in one run. Ends with exit code 1 where a bar is missed.
+ *
+ * - `--quick`: a short run that proves that everything works; its numbers are rough and are not written down.
+ * - `--only NAME`: one suite (repeat for more); not written down either.
+ */
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { charts } from "./charts.ts";
+import { longFixtures } from "./fixtures.ts";
+import { benchFolder } from "./folder.ts";
+import { machine } from "./machine.ts";
+import { loadTranscripts } from "./messages.ts";
+import { markdown, table } from "./report.ts";
+import type { Bench, Row, Suite } from "./rows.ts";
+import { isMet } from "./rows.ts";
+import { append } from "./suites/append.ts";
+import { atOnce } from "./suites/at-once.ts";
+import { bytes } from "./suites/bytes.ts";
+import { history } from "./suites/history.ts";
+import { list } from "./suites/list.ts";
+import { packaged } from "./suites/package.ts";
+import { peers } from "./suites/peers.ts";
+import { processes } from "./suites/processes.ts";
+import { walk } from "./suites/walk.ts";
+
+const SUITES: readonly Suite[] = [append, atOnce, bytes, processes, peers, packaged, history, walk, list];
+
+const { values } = parseArgs({
+  options: {
+    quick: { type: "boolean", default: false },
+    only: { type: "string", multiple: true, default: [] },
+  },
+});
+const unknown = values.only.filter((name) => !SUITES.some((suite) => suite.name === name));
+if (unknown.length > 0) {
+  console.error(`unknown: ${unknown.join(", ")}; there is ${SUITES.map(({ name }) => name).join(", ")}`);
+  process.exit(2);
+}
+
+const suites = SUITES.filter(({ name }) => values.only.length === 0 || values.only.includes(name));
+const rows = await runAll(suites, values.quick);
+const missed = rows.filter((one) => isMet(one) === false);
+console.log(`\n${missed.length === 0 ? "every bar is met" : `MISSED:\n${table(missed)}`}`);
+process.exitCode = missed.length === 0 ? 0 : 1;
+
+async function runAll(chosen: readonly Suite[], isQuick: boolean): Promise<Row[]> {
+  const folder = benchFolder();
+  const transcripts = loadTranscripts();
+  const long = longFixtures(folder, transcripts, isQuick ? 10_000 : 100_000);
+  const bench: Bench = { isQuick, folder, transcripts, long };
+  const all: Row[] = [];
+  const about = machine(folder.path);
+  for (const [name, value] of about) console.log(`${name}: ${value}`);
+  console.log(`Messages: ${transcripts.source}`);
+  try {
+    for (const suite of chosen) {
+      const startedAt = performance.now();
+      const found = await suite.run(bench).catch((error: unknown) => [failed(suite, error)]);
+      all.push(...found);
+      console.log(
+        `\n${suite.name} (${((performance.now() - startedAt) / 1000).toFixed(0)} s)\n${table(found)}`,
+      );
+    }
+  } finally {
+    folder.remove();
+  }
+  if (!isQuick && chosen.length === SUITES.length) {
+    const date = new Date().toISOString().slice(0, 10);
+    const report = {
+      rows: all,
+      machine: about,
+      command: "npm run bench",
+      transcripts: transcripts.source,
+      date,
+    };
+    writeFileSync(join(import.meta.dirname, "results.md"), markdown(report));
+    writeCharts(all);
+  }
+  return all;
+}
+
+/** A suite that can't be run is a bar that is missed, and no reason to leave out the others. */
+function failed({ name }: Suite, error: unknown): Row {
+  console.error(error);
+  return {
+    suite: name,
+    measure: `${name}: could not be measured`,
+    value: Number.NaN,
+    unit: "",
+    bar: { atMost: 0 },
+  };
+}
+
+function writeCharts(all: readonly Row[]): void {
+  const folder = join(import.meta.dirname, "../docs/charts");
+  mkdirSync(folder, { recursive: true });
+  for (const [name, svg] of charts(all)) writeFileSync(join(folder, name), svg);
+}

@@ -1,0 +1,73 @@
+/**
+ * @module
+ * What `import "holdfast"` costs: bytes, dependencies, time.
+ */
+import { execFileSync } from "node:child_process";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { coreSizeBytes } from "../../scripts/check-size.ts";
+import { runChild } from "../children/run.ts";
+import { summary } from "../measure.ts";
+import type { Bench, Row, Suite } from "../rows.ts";
+import { row } from "../rows.ts";
+
+const NAME = "package";
+const ROOT = join(import.meta.dirname, "../..");
+const ENTRY = join(ROOT, "dist/index.js");
+
+export const packaged: Suite = {
+  name: NAME,
+  async run(bench) {
+    return [
+      {
+        suite: NAME,
+        measure: 'import "holdfast": minified and gzipped',
+        value: (await coreSizeBytes()) / 1024,
+        unit: "kB",
+        bar: { atMost: 25 },
+        note: "kB of 1024 bytes",
+      },
+      {
+        suite: NAME,
+        measure: 'import "holdfast": dependencies',
+        value: dependencies(),
+        unit: "",
+        bar: { atMost: 0 },
+      },
+      await importTime(bench),
+    ];
+  },
+};
+
+function dependencies(): number {
+  const manifest: unknown = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
+  if (typeof manifest !== "object" || manifest === null) throw new Error("package.json is no object");
+  const names = ["dependencies", "peerDependencies", "optionalDependencies"];
+  return Object.entries(manifest)
+    .filter(([key]) => names.includes(key))
+    .reduce((sum, [, found]: [string, unknown]) => sum + Object.keys(found ?? {}).length, 0);
+}
+
+/** In a fresh process, less what importing an empty module takes there. */
+async function importTime(bench: Bench): Promise<Row> {
+  build();
+  const times: number[] = [];
+  const empty = "data:text/javascript,";
+  for (let round = 0; round < (bench.isQuick ? 4 : 15); round += 1) {
+    const [ours = Number.NaN] = await runChild("import-time.ts", [pathToFileURL(ENTRY).href]);
+    const [nothing = Number.NaN] = await runChild("import-time.ts", [empty]);
+    if (round > 0) times.push(ours - nothing);
+  }
+  return row(NAME, 'import "holdfast": time, less an empty import', summary(times), "ms", {
+    bar: { atMost: 30 },
+  });
+}
+
+/** Builds the package unless it is newer than all its sources. */
+function build(): void {
+  const sources = readdirSync(join(ROOT, "src"), { recursive: true, encoding: "utf8" });
+  const newest = Math.max(...sources.map((name) => statSync(join(ROOT, "src", name)).mtimeMs));
+  if (existsSync(ENTRY) && statSync(ENTRY).mtimeMs > newest) return;
+  execFileSync("npm", ["run", "build", "--silent"], { cwd: ROOT, stdio: ["ignore", "ignore", "inherit"] });
+}
