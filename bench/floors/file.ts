@@ -4,7 +4,7 @@
  */
 import { mkdirSync, writeSync } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
-import { open } from "node:fs/promises";
+import { open, rename } from "node:fs/promises";
 import { join } from "node:path";
 import type { BenchMessage } from "../messages.ts";
 
@@ -14,6 +14,8 @@ export interface FileFloor {
   append(id: string, message: BenchMessage): Promise<void>;
   /** The same with a write that blocks: quicker on a local disk. */
   appendBlocking(id: string, message: BenchMessage): Promise<void>;
+  /** A new file that is whole or not there after a crash: written, synced, given its name, the folder synced. */
+  createSynced(id: string, message: BenchMessage): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -38,6 +40,17 @@ export function fileFloor(directory: string, isSynced: boolean): FileFloor {
       const handle = handleOf(id);
       writeSync(handle.fd, `${JSON.stringify(message)}\n`);
       if (isSynced) await handle.datasync();
+    },
+    async createSynced(id, message) {
+      const path = join(directory, `${id}.jsonl`);
+      const handle = await open(`${path}.new`, "wx");
+      await handle.write(`${JSON.stringify(message)}\n`);
+      await handle.datasync();
+      await rename(`${path}.new`, path);
+      await handle.close();
+      const folder = await open(directory, "r");
+      await folder.sync();
+      await folder.close();
     },
     async close() {
       for (const handle of handles.values()) await handle.close();

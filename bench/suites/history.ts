@@ -5,6 +5,8 @@
 import type { Session } from "../../src/index.ts";
 import { buildSession } from "../build.ts";
 import { LONG, SHORT } from "../fixtures.ts";
+import { fileFloor } from "../floors/file.ts";
+import type { Part } from "../measure.ts";
 import { each, interleave, part, ratio } from "../measure.ts";
 import type { BenchMessage } from "../messages.ts";
 import type { Bench, Row, Suite } from "../rows.ts";
@@ -20,7 +22,7 @@ export const history: Suite = {
     const rows: Row[] = [];
     for (const engine of ENGINES) rows.push(await appendToLong(bench, engine));
     for (const engine of ENGINES) rows.push(...(await endOfLong(bench, engine)));
-    for (const engine of ENGINES) rows.push(await forkOfLong(bench, engine));
+    for (const engine of ENGINES) rows.push(...(await forkOfLong(bench, engine)));
     for (const engine of ENGINES) rows.push(await openLong(bench, engine));
     return rows;
   },
@@ -28,13 +30,14 @@ export const history: Suite = {
 
 /** Sessions of both lengths, a few of each, so that a round's appends leave each about as long as it was. */
 async function appendToLong(bench: Bench, engine: Engine): Promise<Row> {
-  const [short, long, copies, count] = [10, bench.isQuick ? 2000 : 10_000, bench.isQuick ? 2 : 4, 25];
+  const [short, long, copies, count] = [10, bench.isQuick ? 2000 : 10_000, bench.isQuick ? 2 : 4, 5];
   const folder = bench.folder.fresh("lengths");
   const builder = openStore(engine, folder, "normal");
   for (let copy = 0; copy < copies; copy += 1) {
     await buildSession(builder, { id: `long-${copy}` }, long, bench.transcripts);
   }
   const rounds = bench.isQuick ? 6 : 24;
+  const turns = 5;
   for (let round = 0; round < rounds; round += 1) {
     await buildSession(builder, { id: `short-${round}` }, short, bench.transcripts);
   }
@@ -44,9 +47,9 @@ async function appendToLong(bench: Bench, engine: Engine): Promise<Row> {
   const appending = (id: (round: number) => string) => {
     let session: Session<BenchMessage> | undefined;
     return part(
-      async (round) => {
+      async (round, turn) => {
         for (let index = 0; index < count; index += 1) {
-          await session?.append(bench.transcripts.at(round * count + index));
+          await session?.append(bench.transcripts.at((round * turns + turn) * count + index));
         }
       },
       async (round) => {
@@ -57,10 +60,15 @@ async function appendToLong(bench: Bench, engine: Engine): Promise<Row> {
   const toShort = appending((round) => `short-${round}`);
   const toLong = appending((round) => `long-${round % copies}`);
   // Each short session is appended to in one round only.
-  await interleave([toShort, toLong], { most: rounds - 2, warmUps: 2, budgetMs: budgetOf(bench, 8000) });
+  await interleave([toShort, toLong], {
+    most: rounds - 2,
+    warmUps: 2,
+    turns,
+    budgetMs: budgetOf(bench, 8000),
+  });
   await sessions.close();
   bench.folder.remove(folder);
-  const perAppend = `${microseconds(each(toLong, count))} and ${microseconds(each(toShort, count))} µs`;
+  const perAppend = `${microseconds(each(toLong, count * turns))} and ${microseconds(each(toShort, count * turns))} µs`;
   return row(
     NAME,
     `${engine}: append at ${thousands(long)} messages ÷ append at ${short}`,
@@ -107,24 +115,49 @@ async function endOfLong(bench: Bench, engine: Engine): Promise<Row[]> {
   });
 }
 
-async function forkOfLong(bench: Bench, engine: Engine): Promise<Row> {
+async function forkOfLong(bench: Bench, engine: Engine): Promise<Row[]> {
   const fixture = await bench.long(engine);
+  const floorFolder = bench.folder.fresh("floor");
+  const floor = fileFloor(floorFolder, true);
   return fixture.use(async (sessions) => {
     const long = await sessions.open(LONG);
-    const count = bench.isQuick ? 10 : 50;
+    const count = bench.isQuick ? 5 : 10;
+    const turns = bench.isQuick ? 2 : 5;
+    const messageOf = (round: number, turn: number, index: number): BenchMessage =>
+      bench.transcripts.at((round * turns + turn) * count + index);
     const forking = part(async () => {
       for (let index = 0; index < count; index += 1) await long.fork();
     });
-    const appending = part(async (round) => {
-      for (let index = 0; index < count; index += 1)
-        await long.append(bench.transcripts.at(round * count + index));
+    const appending = part(async (round, turn) => {
+      for (let index = 0; index < count; index += 1) await long.append(messageOf(round, turn, index));
     });
-    await interleave([forking, appending], { most: 15, budgetMs: budgetOf(bench, 6000) });
-    const title = `${engine}: fork of ${thousands(fixture.messages)} messages ÷ append`;
-    return row(NAME, title, ratio(forking, appending), "×", {
-      bar: { atMost: 3 },
-      note: `${microseconds(each(forking, count))} and ${microseconds(each(appending, count))} µs`,
+    const creating = part(async (round, turn) => {
+      for (let index = 0; index < count; index += 1) {
+        await floor.createSynced(`f${round}-${turn}-${index}`, messageOf(round, turn, index));
+      }
     });
+    const parts = engine === "file" ? [forking, appending, creating] : [forking, appending];
+    await interleave(parts, { most: 15, budgetMs: budgetOf(bench, 6000), turns });
+    bench.folder.remove(floorFolder);
+    const perCall = (one: Part): string => microseconds(each(one, count * turns));
+    const rows = [
+      row(
+        NAME,
+        `${engine}: fork of ${thousands(fixture.messages)} messages ÷ append`,
+        ratio(forking, appending),
+        "×",
+        {
+          bar: { atMost: 3 },
+          note: `${perCall(forking)} and ${perCall(appending)} µs`,
+        },
+      ),
+    ];
+    if (engine !== "file") return rows;
+    const title = "file: a new file made and synced by hand";
+    return [
+      ...rows,
+      row(NAME, `${title} ÷ append`, ratio(creating, appending), "×", { note: `${perCall(creating)} µs` }),
+    ];
   });
 }
 

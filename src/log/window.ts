@@ -64,10 +64,7 @@ export function windowTaker(options: WindowOptions): WindowTaker {
     take(message) {
       if (full) return false;
       count(message);
-      if (tokens > maxTokens) {
-        full = true;
-        return false;
-      }
+      if (tokens > maxTokens) return false;
       messages += 1;
       if (isUserTurn(message)) turns += 1;
       full = messages >= lastMessages || turns >= lastTurns;

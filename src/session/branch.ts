@@ -55,11 +55,20 @@ async function createHeir(
   const own = { kind: "fork", parentId: parent.id, lineage } as const;
   const writer = await createLog(runtime, { ...session, ...own });
   // A delete looks for forks after it has marked the session. Marked by now: it may have missed this one.
-  const sources = lineage.flatMap((part) => (part.erased ? [] : part.id));
-  const [now, ...found] = await store.find([parent.id, ...sources]);
-  const isGone = now === undefined || (now.status === "deleted" && parent.status !== "deleted");
-  if (!isGone && !found.includes(undefined)) return writer;
+  const sources = lineage.filter((part) => !part.erased && part.id !== parent.id);
+  const [now, ...found] = await store.find([parent.id, ...sources.map((part) => part.id)]);
+  const isWhole = !found.includes(undefined);
+  if (isWhole && now && now.status !== "deleted") return writer;
+  const { collect, isKeptFor } = await import("./retention.ts");
+  // One that was deleted before is there to stay only where it was kept for others.
+  const isGone =
+    now === undefined ||
+    (now.status === "deleted" &&
+      (parent.status !== "deleted" || !(await isKeptFor(runtime, parent.id, session.id))));
+  if (isWhole && !isGone) return writer;
   await store.remove(session.id);
+  // It may have been kept for this one.
+  await collect(runtime, parent.id);
   const what = `session ${JSON.stringify(parent.id)}`;
   throw new HoldfastError(
     isGone ? "SESSION_DELETED" : "VERSION_CONFLICT",

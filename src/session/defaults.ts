@@ -2,11 +2,11 @@
  * @module
  * The default store, and stores by name or URL.
  */
-import { randomBytes } from "node:crypto";
 import { HoldfastError, invalidArgument } from "../log/errors.ts";
 import type { SessionStore } from "../store/store.ts";
 import { fileStore } from "../stores/file.ts";
 import { memoryStore } from "../stores/memory.ts";
+import { takeRandomBytes } from "./random.ts";
 
 /** A store, or one that is still being opened. */
 export type StoreSource = SessionStore | Promise<SessionStore>;
@@ -92,7 +92,7 @@ function textOption(options: Readonly<Record<string, unknown>>, key: string, exa
  * @see https://www.rfc-editor.org/rfc/rfc9562#name-uuid-version-7
  */
 export function createSessionId(nowMs: number = Date.now()): string {
-  const bytes = randomBytes(16);
+  const bytes = takeRandomBytes(16);
   bytes.writeUIntBE(Math.max(0, Math.trunc(nowMs)), 0, 6);
   bytes[6] = 0x70 | ((bytes[6] ?? 0) & 0x0f);
   bytes[8] = 0x80 | ((bytes[8] ?? 0) & 0x3f);

@@ -2,7 +2,6 @@
  * @module
  * A commit in the making: jobs decided one after another against the record that it is built on.
  */
-import { randomBytes } from "node:crypto";
 import { decide } from "../log/decide.ts";
 import type { Entry, EntryDraft } from "../log/entry.ts";
 import { positionalId } from "../log/entry.ts";
@@ -14,6 +13,7 @@ import { encodeData } from "../store/codec.ts";
 import type { SessionStore } from "../store/store.ts";
 import { historyOf } from "./history.ts";
 import type { Intent, Job } from "./job.ts";
+import { takeRandomBytes } from "./random.ts";
 
 export interface Draft {
   readonly base: SessionRecord | undefined;
@@ -42,25 +42,11 @@ export interface DraftSetting {
   readonly moved: ReadonlyMap<number, number>;
 }
 
-/** The chance that two commits ever share an id is negligible at any scale (2^96). */
-const COMMIT_ID_BYTES = 12;
-/** Made ahead: to ask for random bytes takes 3 µs, however many they are. */
-let random = Buffer.alloc(0);
-let used = 0;
-
-function newCommitId(): string {
-  if (used >= random.length) {
-    random = randomBytes(COMMIT_ID_BYTES * 128);
-    used = 0;
-  }
-  used += COMMIT_ID_BYTES;
-  return random.toString("base64url", used - COMMIT_ID_BYTES, used);
-}
-
 export function newDraft(base: SessionRecord | undefined): Draft {
   return {
     base,
-    commitId: newCommitId(),
+    // 12 random bytes: the chance that two commits ever share an id is negligible at any scale (2^96).
+    commitId: takeRandomBytes(12).toString("base64url"),
     record: base,
     entries: [],
     owners: new Map(),

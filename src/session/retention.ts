@@ -35,6 +35,11 @@ async function relativesOf(
   return found;
 }
 
+/** Whether other sessions than `forkId` are forks of a session. */
+export async function isKeptFor(runtime: Runtime, parentId: string, forkId: string): Promise<boolean> {
+  return (await relativesOf(runtime, parentId, "fork")).some(({ id }) => id !== forkId);
+}
+
 /** Deletes a session that is visible to `scope`; see `Sessions.delete`. */
 export async function deleteSession(
   runtime: Runtime,
@@ -89,7 +94,7 @@ async function markDeleted(runtime: Runtime, record: SessionRecord, unchanged = 
 }
 
 /** Removes a deleted session that nobody inherits from any more, and then those that were kept only for it. */
-async function collect(runtime: Runtime, id: string): Promise<void> {
+export async function collect(runtime: Runtime, id: string): Promise<void> {
   const [record] = await runtime.store.find([id]);
   if (record?.status !== "deleted" || (await relativesOf(runtime, id, "fork")).length > 0) return;
   await runtime.store.remove(id);

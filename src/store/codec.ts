@@ -82,11 +82,8 @@ export function encodeData({ type, data }: Entry): string {
 /** A message is most of its entry's data, and was made text of when it was copied from its caller. */
 function encodeMessage(data: unknown): string | undefined {
   if (!isPlainObject(data) || Object.keys(data)[0] !== "message") return undefined;
-  const { message, ...rest } = data;
-  const text = knownText(message);
-  if (text === undefined) return undefined;
-  const more = encodeValue(rest);
-  return `{"message":${text}${more === "{}" ? "" : `,${more.slice(1, -1)}`}}`;
+  const text = knownText(data.message);
+  return text && `{"message":${text}${encodeValue({ ...data, message: 0 }).slice('{"message":0'.length)}`;
 }
 
 /** The entry whose data was stored as `text`. `id` null or undefined: it had none of its caller's. */

@@ -27,7 +27,9 @@ describe("demo", () => {
     const [, seconds] = /checks passed in ([\d.]+) s/.exec(stdout) ?? [];
     expect(Number(seconds)).toBeLessThan(10);
 
-    const next = [...stdout.matchAll(/npx holdfast (--store .*)/g)].map(([, args = ""]) => args.split(" "));
+    const next = [...stdout.matchAll(/npm run -s holdfast -- (--store .*)/g)].map(([, args = ""]) =>
+      args.split(" "),
+    );
     expect(next.length).toBeGreaterThan(3);
     const results = await Promise.all(next.map((args) => holdfast(args, { cwd: folder })));
     for (const result of results) {

@@ -74,7 +74,7 @@ describe("a rollout", () => {
     expect(all.every(({ role }) => typeof role === "string")).toBe(true);
     expect(all.flatMap(toolCallsOf)).toEqual([
       { id: "call_1", name: "shell", shape: "openai" },
-      { id: "call_2", name: "", shape: "openai" },
+      { id: "call_2", name: "apply_patch", shape: "openai" },
       { id: "call_3", name: "local_shell", shape: "openai" },
     ]);
     expect(all.flatMap(toolResultIdsOf)).toEqual(["call_1", "call_2", "call_3", "call_4"]);

@@ -240,7 +240,7 @@ describe("a SQLite without FTS5", () => {
     return {
       exec: (sql) => database.exec(refuse(sql)),
       prepare: (sql) =>
-        database.prepare(sql.includes("pragma_module_list") ? "SELECT 1 WHERE false" : refuse(sql)),
+        database.prepare(sql.includes("PRAGMA module_list") ? "SELECT 1 WHERE false" : refuse(sql)),
     };
   }
 

@@ -1,8 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { positionalId, positionOf } from "../../src/log/entry.ts";
+import { isKnown, positionalId, positionOf } from "../../src/log/entry.ts";
 import { checkId } from "../../src/log/values.ts";
 import { anyText } from "../support/arbitraries.ts";
+import { entryOf } from "../support/build-log.ts";
 import { refusalOf } from "../support/errors.ts";
 
 describe("checkId", () => {
@@ -50,6 +51,17 @@ describe("checkId", () => {
       }),
     );
   });
+});
+
+test("types that begin with x. are their users' own, all others are Holdfast's", () => {
+  expect(["x.", "x.note", "x.message"].map((type) => isKnown(entryOf(type, null, 1)))).toEqual([
+    false,
+    false,
+    false,
+  ]);
+  expect(["message", "later", "ax.", "x", "X.note"].every((type) => isKnown(entryOf(type, null, 1)))).toBe(
+    true,
+  );
 });
 
 describe("positional ids", () => {

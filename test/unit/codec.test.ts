@@ -4,6 +4,7 @@ import type { Entry } from "../../src/log/entry.ts";
 import { evolve, evolveAll } from "../../src/log/evolve.ts";
 import type { SessionRecord } from "../../src/log/record.ts";
 import { EMPTY_CONVERSATION, NO_USAGE } from "../../src/log/record.ts";
+import { encodeValue, frozenCopy } from "../../src/log/values.ts";
 import {
   callerId,
   checkSize,
@@ -14,7 +15,7 @@ import {
   heal,
 } from "../../src/store/codec.ts";
 import type { StoreCapabilities } from "../../src/store/store.ts";
-import { anyEntries, storable } from "../support/arbitraries.ts";
+import { anyEntries, storable, storableObject } from "../support/arbitraries.ts";
 import { entryOf, logOf, present, say } from "../support/build-log.ts";
 import { refusalOf } from "../support/errors.ts";
 import { frozen } from "../support/frozen.ts";
@@ -151,6 +152,33 @@ describe("entries", () => {
           );
         }
       }),
+    );
+  });
+
+  test("of messages that were copied before are written from the text that is known, and read the same", () => {
+    const anyData = fc.oneof(
+      storableObject.map((message) => ({ message: frozenCopy(message) })),
+      fc
+        .tuple(storableObject, storableObject)
+        .map(([message, more]) => ({ message: frozenCopy(message), ...more })),
+      fc
+        .tuple(storableObject, storableObject)
+        .map(([message, more]) => ({ ...more, message: frozenCopy(message) })),
+      storable,
+    );
+    fc.assert(
+      fc.property(anyData, fc.constantFrom("message", "message.revised", "x.note"), (data, type) => {
+        expect(encodeData(entryOf(type, data, 1))).toBe(encodeValue(data));
+      }),
+      { numRuns: 500 },
+    );
+    const message = frozenCopy({ role: "user" });
+    for (const more of [{}, { turnId: "t" }, { $holdfast: ["date", 0] }, { gone: undefined }, { 0: 1 }]) {
+      const data = { message, ...more };
+      expect(encodeData(entryOf("message", data, 1))).toBe(encodeValue(data));
+    }
+    expect(encodeData(entryOf("message", { message, turnId: "t" }, 1))).toBe(
+      '{"message":{"role":"user"},"turnId":"t"}',
     );
   });
 

@@ -82,6 +82,10 @@ describe("labelFrom", () => {
       "Please compare these two state-of-the-art",
     ],
     ["What is behind this link: https://example.com/a/very/long/path", "What is behind this link:"],
+    [
+      "Please compare these two state-of-the-art well-known-solutions 日本",
+      "Please compare these two state-of-the-art",
+    ],
     // Where there is but one word, it is cut at a boundary within, or else anywhere.
     [
       "https://example.com/one/two/three/four/five/six/seven",
