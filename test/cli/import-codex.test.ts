@@ -78,7 +78,9 @@ describe("a rollout", () => {
       { id: "call_3", name: "local_shell", shape: "openai" },
     ]);
     expect(all.flatMap(toolResultIdsOf)).toEqual(["call_1", "call_2", "call_3", "call_4"]);
-    expect(all.map(messageText)).toContain("**Looking at the shed list**\nIt is a text file.");
+    // A model's reasoning comes in as it is, and is not among what is searched.
+    expect(JSON.stringify(all)).toContain("**Looking at the shed list**");
+    expect(all.map(messageText).join()).not.toContain("Looking at the shed list");
     expect(all.map(messageText)).toContain("seeds.txt");
   });
 
