@@ -9,6 +9,12 @@ export default defineConfig({
       provider: "v8",
       include: ["src/log/**", "src/store/**", "src/session/**"],
       reporter: ["text-summary", "json-summary"],
+      reportOnFailure: true,
+      thresholds: {
+        "src/log/**": { lines: 95 },
+        "src/store/**": { lines: 95 },
+        "src/session/**": { lines: 95 },
+      },
     },
   },
 });

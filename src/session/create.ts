@@ -58,11 +58,12 @@ export async function createLog(runtime: Runtime, session: Omit<NewSession, "nam
       command: { type: "create", session: { ...session, namespace: store.namespaceName ?? "" } },
     });
   } catch (error) {
-    // Deleted: what had the id went while it was looked at.
-    if (!HoldfastError.is(error, "SESSION_EXISTS") && !HoldfastError.is(error, "SESSION_DELETED"))
-      throw error;
-    const { makeWay } = await import("./retention.ts");
-    if (!(await makeWay(runtime, session.id))) throw error;
+    // Deleted: what had the id went, or was replaced, while it was looked at. Then it is looked at again.
+    if (!HoldfastError.is(error, "SESSION_DELETED")) {
+      if (!HoldfastError.is(error, "SESSION_EXISTS")) throw error;
+      const { makeWay } = await import("./retention.ts");
+      if (!(await makeWay(runtime, session.id))) throw error;
+    }
     return createLog(runtime, session);
   }
   const record = recordOf(writer);

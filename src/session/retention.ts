@@ -18,7 +18,7 @@ import { walk } from "./walk.ts";
 
 /** How long it may take from marking a session as deleted to removing it. */
 const REMOVAL_MS = 60_000;
-const REMOVAL_POLLS = 20;
+const REMOVAL_POLLS = 40;
 const REMOVAL_POLL_MS = 25;
 
 /** The forks or children of a session, those that are only kept for their own forks included. */
@@ -105,9 +105,10 @@ export async function collect(runtime: Runtime, id: string): Promise<void> {
  * Makes way for a new session under the id of one that has expired, or that was deleted and is inherited by nobody.
  * Whether it is worth trying to create one now.
  *
- * @throws SESSION_EXISTS where forks inherit from it
+ * Only who deleted a session removes it, unless a crash kept them from it: were it removed twice, the second time could
+ * hit a new one of the same id.
  *
- * Only who deleted a session removes it: were it removed twice, the second time could hit a new one of the same id.
+ * @throws SESSION_EXISTS where forks inherit from it, or somebody takes long to remove it
  */
 export async function makeWay(runtime: Runtime, id: string): Promise<boolean> {
   const { store } = runtime;
@@ -118,21 +119,27 @@ export async function makeWay(runtime: Runtime, id: string): Promise<boolean> {
     [record] = await store.find([id]);
   }
   for (let waited = 0; record?.status === "deleted"; waited += 1) {
-    if ((await relativesOf(runtime, id, "fork")).length > 0) throw keptForForks(id, store.name);
-    // Somebody is about to remove it. Unless a crash kept them from it.
-    if (waited < REMOVAL_POLLS) await sleep(REMOVAL_POLL_MS);
-    else await collect(runtime, id);
+    if ((await relativesOf(runtime, id, "fork")).length > 0) {
+      throw exists(
+        id,
+        store.name,
+        "has ended and is kept for its forks only; use another id, or erase it first",
+      );
+    }
+    if (waited === REMOVAL_POLLS) throw exists(id, store.name, "is being deleted; try again", true);
+    if (record.updatedAt <= runtime.clock() - REMOVAL_MS) await collect(runtime, id);
+    else await sleep(REMOVAL_POLL_MS);
     [record] = await store.find([id]);
   }
   return true;
 }
 
-function keptForForks(id: string, store: string): HoldfastError {
-  return new HoldfastError(
-    "SESSION_EXISTS",
-    `session ${JSON.stringify(id)} has ended and is kept for its forks only; use another id, or erase it first`,
-    { sessionId: id, store },
-  );
+function exists(id: string, store: string, why: string, retryable = false): HoldfastError {
+  return new HoldfastError("SESSION_EXISTS", `session ${JSON.stringify(id)} ${why}`, {
+    sessionId: id,
+    store,
+    retryable,
+  });
 }
 
 /** Removes a session for good; see `Sessions.erase`. Safe to repeat after a failure. */

@@ -2,7 +2,19 @@
  * Deleting and erasing: what others inherit, what is left, what is not.
  */
 import { expect } from "vitest";
-import { collect, fakeClock, onStores, ownLog, range, refusal, textsOf, user } from "./support.ts";
+import type { SessionStore } from "../../src/store/store.ts";
+import {
+  collect,
+  fakeClock,
+  onStores,
+  ownLog,
+  range,
+  refusal,
+  sleep,
+  textsOf,
+  until,
+  user,
+} from "./support.ts";
 
 onStores("a deleted session is gone, its entries too", async ({ sessions, elsewhere, store }) => {
   const all = sessions();
@@ -226,6 +238,25 @@ onStores(
 );
 
 onStores(
+  "an id is free as soon as the delete that is under way is done",
+  async ({ sessions, elsewhere, store }) => {
+    const all = sessions();
+    await all.create({ id: "s", messages: [user("old")] });
+    const slow: SessionStore = Object.assign(Object.create(store), {
+      async remove(id: string) {
+        await sleep(100);
+        return store.remove(id);
+      },
+    });
+    const deleting = sessions({ store: slow }).delete("s");
+    await until(async () => (await store.find(["s"]))[0]?.status === "deleted");
+    const fresh = await elsewhere().create({ id: "s", messages: [user("new")] });
+    expect(await deleting).toBe(true);
+    expect(await textsOf(fresh)).toEqual(["new"]);
+  },
+);
+
+onStores(
   "a delete that a crash cut short is finished by prune, and the id is free again",
   async ({ sessions, store }) => {
     const clock = fakeClock();
@@ -237,9 +268,11 @@ onStores(
     // Nobody finishes what may still be under way.
     await all.prune();
     expect(await ownLog(store, "b")).not.toEqual([]);
+    const error = await refusal(all.create({ id: "a" }), "SESSION_EXISTS");
+    expect([error.retryable, error.message]).toEqual([true, expect.stringContaining("being deleted")]);
+    clock.advance(120_000);
     await all.create({ id: "a" });
     expect((await all.find("a"))?.messageCount).toBe(0);
-    clock.advance(120_000);
     expect(await all.prune()).toMatchObject({ removed: [] });
     expect(await ownLog(store, "b")).toEqual([]);
   },
