@@ -32,23 +32,19 @@ async function measure(bench: Bench, engine: "sqlite" | "file", durability: Dura
   const turns = bench.isQuick ? 2 : 10;
   const { sessions, open, folder } = await openSessions(bench, engine, durability);
   const messageOf = (round: number, turn: number): BenchMessage => bench.transcripts.at(round * turns + turn);
-  const together = part(async (round) => {
-    for (let turn = 0; turn < turns; turn += 1) {
-      const message = messageOf(round, turn);
-      await Promise.all(open.map((session) => session.append(message)));
-    }
+  const together = part((round, turn) => {
+    const message = messageOf(round, turn);
+    return Promise.all(open.map((session) => session.append(message)));
   });
-  const inTurn = part(async (round) => {
-    for (let turn = 0; turn < turns; turn += 1) {
-      const message = messageOf(round, turn);
-      for (const session of open) await session.append(message);
-    }
+  const inTurn = part(async (round, turn) => {
+    const message = messageOf(round, turn);
+    for (const session of open) await session.append(message);
   });
   const floor =
     engine === "sqlite"
-      ? sqliteBatches(bench, durability, turns, messageOf)
-      : await fileBatches(bench, durability, turns, messageOf);
-  await interleave([together, inTurn, floor.part], { most: 15, budgetMs: budgetOf(bench, 8000) });
+      ? sqliteBatches(bench, durability, messageOf)
+      : await fileBatches(bench, durability, messageOf);
+  await interleave([together, inTurn, floor.part], { most: 15, turns, budgetMs: budgetOf(bench, 8000) });
   await floor.close();
   await sessions.close();
   bench.folder.remove(folder);
@@ -84,7 +80,7 @@ interface Floor {
 type MessageOf = (round: number, turn: number) => BenchMessage;
 
 /** One transaction with a guarded update and an insert for each session. */
-function sqliteBatches(bench: Bench, durability: Durability, turns: number, messageOf: MessageOf): Floor {
+function sqliteBatches(bench: Bench, durability: Durability, messageOf: MessageOf): Floor {
   const path = bench.folder.fresh("floor");
   const floor = sqliteFloor(path, {
     synchronous: durability === "full" ? "FULL" : "NORMAL",
@@ -92,9 +88,7 @@ function sqliteBatches(bench: Bench, durability: Durability, turns: number, mess
   });
   for (const id of ids()) floor.create(id);
   return {
-    part: part((round) => {
-      for (let turn = 0; turn < turns; turn += 1) floor.appendToAll(ids(), messageOf(round, turn));
-    }),
+    part: part((round, turn) => floor.appendToAll(ids(), messageOf(round, turn))),
     async close() {
       floor.close();
       bench.folder.remove(path);
@@ -103,21 +97,14 @@ function sqliteBatches(bench: Bench, durability: Durability, turns: number, mess
 }
 
 /** All appends under way at the same time, each with a sync of its own. */
-async function fileBatches(
-  bench: Bench,
-  durability: Durability,
-  turns: number,
-  messageOf: MessageOf,
-): Promise<Floor> {
+async function fileBatches(bench: Bench, durability: Durability, messageOf: MessageOf): Promise<Floor> {
   const path = bench.folder.fresh("floor");
   const floor = fileFloor(path, durability === "full");
   for (const id of ids()) await floor.create(id);
   return {
-    part: part(async (round) => {
-      for (let turn = 0; turn < turns; turn += 1) {
-        const message = messageOf(round, turn);
-        await Promise.all(ids().map((id) => floor.append(id, message)));
-      }
+    part: part((round, turn) => {
+      const message = messageOf(round, turn);
+      return Promise.all(ids().map((id) => floor.append(id, message)));
     }),
     async close() {
       await floor.close();
