@@ -15,7 +15,8 @@ import { GROUP_SCENARIO, logsIn, SCENARIO, sameLog } from "./file-scenario.ts";
 /** What each log may be after the power failed. */
 type Allowed = ReadonlyMap<string, readonly (Log | undefined)[]>;
 
-const ROUNDS = Number(process.env.FAULT_ROUNDS ?? 4);
+/** A round is a power failure after each of some 60 operations, so a tenth of the rounds of other tests is plenty. */
+const ROUNDS = Math.ceil(Number(process.env.FAULT_ROUNDS ?? 40) / 10);
 
 function randomFrom(seed: number): () => number {
   let state = seed;
@@ -76,7 +77,7 @@ test.for([
   ["groups of sessions", GROUP_SCENARIO],
 ] as const)(
   "a power failure at any moment loses nothing that was acknowledged: %s",
-  { timeout: 120_000 },
+  { timeout: 30_000 + ROUNDS * 3_000 },
   async ([what, scenario]) => {
     const start = Date.now() % 1_000_000;
     const total = await run(scenario, Number.POSITIVE_INFINITY, [start]);
