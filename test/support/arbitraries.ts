@@ -111,6 +111,7 @@ const conversation: fc.Arbitrary<Conversation> = fc.record(
     routeHistory: fc.array(fc.record({ route: name, enteredAt: times }), { maxLength: 2 }),
     state: dictionary,
     compactedUpTo: count,
+    revisedUpTo: count,
   },
   { requiredKeys: ["messageCount", "data", "dataByRoute", "routeHistory", "state"] },
 );

@@ -92,6 +92,12 @@ describe("a session that is not there", () => {
     }
     for (const id of ["q", "other"])
       expect(decided({ ...command, id }, { ...fresh, lineage })).toStrictEqual([]);
+    // Messages of its own that can no longer be told apart go with it, first.
+    expect(decided({ ...command, removed: [7, 8] }, { ...fresh, lineage })).toStrictEqual([
+      { type: "message.removed", data: { seq: 7 } },
+      { type: "message.removed", data: { seq: 8 } },
+      ...erased,
+    ]);
     // A fork that inherits nothing of its parent still has it as its parent.
     expect(decided(command, { ...fresh, parentId: "p" })).toStrictEqual(erased);
   });

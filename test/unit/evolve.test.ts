@@ -179,6 +179,22 @@ describe("messages", () => {
     expect(evolved("message.removed", { seq: 7 }, one).messageCount).toBe(0);
   });
 
+  test("where they were last revised, removed, cleared or rewound is known", () => {
+    const restored = { ...EMPTY_CONVERSATION, revisedUpTo: 3 };
+    const entries: [string, object][] = [
+      ["message.revised", { seq: 7, message: {} }],
+      ["message.removed", { seq: 7 }],
+      ["messages.cleared", { count: 1 }],
+      ["history.rewound", { to: 6, count: 1, restored }],
+    ];
+    expect(one).not.toHaveProperty("revisedUpTo");
+    for (const [type, data] of entries) {
+      const revised = evolved(type, data, one);
+      expect(revised.revisedUpTo).toBe(8);
+      expect(evolved("message", { message: {} }, revised).revisedUpTo).toBe(8);
+    }
+  });
+
   test("a clear takes away as many as it says, and the summary", () => {
     const compacted = evolved("history.compacted", { upTo: 7, messages: [] }, one);
     expect(compacted.compactedUpTo).toBe(7);

@@ -314,6 +314,11 @@ describe("parts that are nobody's business", () => {
           null,
           "z",
         ],
+        tool_calls: [{ id: 5, type: "function", function: { name: "x" } }],
+      },
+      {
+        role: "assistant",
+        content: "well",
         tool_calls: "none",
       },
       { role: "tool", content: [{ type: "tool-result" }, { type: "tool-result", toolCallId: 5 }] },

@@ -10,7 +10,7 @@ import { evolveAll } from "../../src/log/evolve.ts";
 import { forkPoint, lineageAt, partsOf } from "../../src/log/lineage.ts";
 import { reconcile } from "../../src/log/reconcile.ts";
 import type { SessionRecord } from "../../src/log/record.ts";
-import { transcriptOf, visibility } from "../../src/log/transcript.ts";
+import { CONTROL_TYPES, transcriptOf, visibility } from "../../src/log/transcript.ts";
 import type { Log } from "../support/build-log.ts";
 import { commit, logOf, present } from "../support/build-log.ts";
 import { refusalOf } from "../support/errors.ts";
@@ -155,6 +155,10 @@ function check(subject: Subject, logs: ReadonlyMap<string, Log>): void {
   expect(actualRecord(log.record)).toEqual(expectedRecord(model));
   expect(referenceView(entries).messages).toEqual(seen);
   expect(evolveAll(undefined, log.entries)).toEqual(log.record);
+
+  // Readers rely on it: past this place nothing hides or changes a message.
+  const controls: readonly string[] = CONTROL_TYPES;
+  expect(log.record.revisedUpTo).toBe(entries.findLast(({ type }) => controls.includes(type))?.seq);
 
   const view = visibility();
   for (const entry of entries.toReversed()) view.take(entry);
