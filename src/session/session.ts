@@ -4,12 +4,11 @@
  */
 import type { Command } from "../log/decide.ts";
 import type { Entry } from "../log/entry.ts";
-import { isKnown } from "../log/entry.ts";
 import { HoldfastError, invalidArgument } from "../log/errors.ts";
 import type { SessionRecord } from "../log/record.ts";
 import { conversationOf } from "../log/record.ts";
-import { visibility } from "../log/transcript.ts";
 import { checkId, copyValue } from "../log/values.ts";
+import { checkpointsOf } from "./checkpoints.ts";
 import { labelOf } from "./create.ts";
 import { checkData } from "./data.ts";
 import type { History } from "./history.ts";
@@ -382,23 +381,4 @@ async function collectBack(
     return page.length >= ENTRIES_PAGE ? "stop" : undefined;
   });
   return page;
-}
-
-async function checkpointsOf(history: History): Promise<Checkpoint[]> {
-  const view = visibility();
-  const found: Checkpoint[] = [];
-  // A clear hides messages; only a rewind takes back checkpoints.
-  await history.backward({ types: ["checkpoint.created", "history.rewound"] }, (entry) => {
-    view.take(entry);
-    if (isKnown(entry) && entry.type === "checkpoint.created") {
-      found.push({
-        name: entry.data.name,
-        seq: entry.seq,
-        at: entry.at,
-        ...(entry.data.metadata && { metadata: entry.data.metadata }),
-      });
-    }
-    return view.skipTo;
-  });
-  return found.reverse();
 }
