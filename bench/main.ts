@@ -2,7 +2,8 @@
  * @module
  * `npm run bench`: every measure beside its floor, in one run. Ends with exit code 1 where a bar is missed.
  *
- * - `--quick`: a short run that proves that everything works; its numbers are rough and are not written down.
+ * - `--quick`: a short run that proves that everything works. Its times are rough: they are not written down, and only
+ *   bars on what is counted (bytes, stored messages, errors) decide its exit code.
  * - `--only NAME`: one suite (repeat for more); not written down either.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
@@ -44,7 +45,9 @@ const suites = SUITES.filter(({ name }) => values.only.length === 0 || values.on
 const rows = await runAll(suites, values.quick);
 const missed = rows.filter((one) => isMet(one) === false);
 console.log(`\n${missed.length === 0 ? "every bar is met" : `MISSED:\n${table(missed)}`}`);
-process.exitCode = missed.length === 0 ? 0 : 1;
+// In a short run only what is counted is sure; what is timed is not.
+const failing = values.quick ? missed.filter((one) => !one.spread) : missed;
+process.exitCode = failing.length === 0 ? 0 : 1;
 
 async function runAll(chosen: readonly Suite[], isQuick: boolean): Promise<Row[]> {
   const folder = benchFolder();

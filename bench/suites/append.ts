@@ -166,7 +166,9 @@ function messagesOf(bench: Bench, round: number, turn: number): BenchMessage[] {
 
 /** Rounds are long enough for SQLite to copy its log into the database about once in each. */
 function roundsOf({ isQuick }: Bench) {
-  return isQuick ? { most: 5, budgetMs: 1500, turns: 5 } : { most: 15, budgetMs: 15_000, turns: 20 };
+  return isQuick
+    ? { most: 5, budgetMs: 3000, turns: 10, warmUps: 2 }
+    : { most: 15, budgetMs: 15_000, turns: 20 };
 }
 
 function perAppend(bench: Bench, one: Part): Measured {

@@ -29,7 +29,8 @@ export const atOnce: Suite = {
 };
 
 async function measure(bench: Bench, engine: "sqlite" | "file", durability: Durability): Promise<Row[]> {
-  const turns = bench.isQuick ? 2 : 10;
+  // As in `append`: rounds in which SQLite copies its log into the database, and code that is warm.
+  const turns = bench.isQuick ? 2 : 40;
   const { sessions, open, folder } = await openSessions(bench, engine, durability);
   const messageOf = (round: number, turn: number): BenchMessage => bench.transcripts.at(round * turns + turn);
   const together = part((round, turn) => {
@@ -44,7 +45,12 @@ async function measure(bench: Bench, engine: "sqlite" | "file", durability: Dura
     engine === "sqlite"
       ? sqliteBatches(bench, durability, messageOf)
       : await fileBatches(bench, durability, messageOf);
-  await interleave([together, inTurn, floor.part], { most: 15, turns, budgetMs: budgetOf(bench, 8000) });
+  await interleave([together, inTurn, floor.part], {
+    most: 15,
+    turns,
+    warmUps: 3,
+    budgetMs: budgetOf(bench, 15_000),
+  });
   await floor.close();
   await sessions.close();
   bench.folder.remove(folder);

@@ -243,6 +243,6 @@ export function freeze<T>(value: T): T {
   if (typeof value !== "object" || value === null || Object.isFrozen(value) || ArrayBuffer.isView(value))
     return value;
   const held: unknown[] = Object.values(value);
-  for (const item of held) freeze(item);
+  for (const item of held) if (typeof item === "object") freeze(item);
   return Object.freeze(value);
 }

@@ -2,6 +2,7 @@
  * @module
  * Sessions that come from others: forks, children, successors.
  */
+
 import type { NewSession } from "../log/decide.ts";
 import { HoldfastError, invalidArgument } from "../log/errors.ts";
 import { lineageAt } from "../log/lineage.ts";
@@ -12,6 +13,7 @@ import { createLog } from "./create.ts";
 import { migrated, needsMigration } from "./data.ts";
 import type { History } from "./history.ts";
 import { checkCount, checkLabel } from "./input.ts";
+import { retention } from "./lazy.ts";
 import { findMessage } from "./messages.ts";
 import type { Runtime, Scope } from "./runtime.ts";
 import { recordOf } from "./runtime.ts";
@@ -59,7 +61,7 @@ async function createHeir(
   const [now, ...found] = await store.find([parent.id, ...sources.map((part) => part.id)]);
   const isWhole = !found.includes(undefined);
   if (isWhole && now && now.status !== "deleted") return writer;
-  const { collect, isKeptFor } = await import("./retention.ts");
+  const { collect, isKeptFor } = await retention();
   // One that was deleted before is there to stay only where it was kept for others.
   const isGone =
     now === undefined ||

@@ -53,12 +53,10 @@ export interface Committing {
   /** Reads the newest record. @throws SESSION_DELETED, SESSION_NOT_FOUND where it has expired */
   refresh(): Promise<SessionRecord>;
   /**
-   * Reads the newest record where what is known can't be it: a caller knows of a later version, or the session's time
-   * seems to be over, which somebody else may have put off.
-   *
-   * @throws as `refresh`
+   * Whether the newest record must be read before `jobs` are decided: a caller knows of a later version, or the
+   * session's time seems to be over, which somebody else may have put off.
    */
-  prepare(jobs: readonly Job[]): Promise<void>;
+  isOutdated(jobs: readonly Job[]): boolean;
   /**
    * Whether a draft is built on the newest record; where it is not, that is known from here on. What is refused or
    * changes nothing is never committed, so it must be asked: another writer may have changed what it depends on.
@@ -68,7 +66,7 @@ export interface Committing {
   isNewest(draft: Draft): Promise<boolean>;
   draft(): Draft;
   /** See {@link addToDraft}. */
-  add(draft: Draft, job: Job, mayProbe: boolean): Promise<void>;
+  add(draft: Draft, job: Job, mayProbe: boolean): Promise<void> | undefined;
   /**
    * Commits a draft, where it holds entries.
    *
@@ -213,13 +211,13 @@ export function createCommitting(options: CommittingOptions): Committing {
     },
     observe,
     refresh,
-    async prepare(jobs) {
+    isOutdated(jobs) {
       const expected = Math.max(0, ...jobs.map(({ intent }) => intent.expectedVersion ?? 0));
       const isOver =
         newest !== undefined &&
         isExpired(newest, clock()) &&
         !jobs.every(({ intent }) => outlivesExpiry(intent.command));
-      if (isOver || expected > (newest?.version ?? 0)) await refresh();
+      return isOver || expected > (newest?.version ?? 0);
     },
     async isNewest({ base }) {
       if (base === undefined) return true;

@@ -2,12 +2,14 @@
  * @module
  * New sessions.
  */
+
 import type { NewMessage, NewSession } from "../log/decide.ts";
 import { HoldfastError } from "../log/errors.ts";
 import { messageText } from "../log/text.ts";
 import { checkId } from "../log/values.ts";
 import { checkData } from "./data.ts";
 import { checkDuration, checkLabel, newMessages, storedObject } from "./input.ts";
+import { retention } from "./lazy.ts";
 import type { Runtime, Scope } from "./runtime.ts";
 import { recordOf } from "./runtime.ts";
 import type { SessionInit } from "./types.ts";
@@ -61,7 +63,7 @@ export async function createLog(runtime: Runtime, session: Omit<NewSession, "nam
     // Deleted: what had the id went, or was replaced, while it was looked at. Then it is looked at again.
     if (!HoldfastError.is(error, "SESSION_DELETED")) {
       if (!HoldfastError.is(error, "SESSION_EXISTS")) throw error;
-      const { makeWay } = await import("./retention.ts");
+      const { makeWay } = await retention();
       if (!(await makeWay(runtime, session.id))) throw error;
     }
     return createLog(runtime, session);

@@ -2,6 +2,7 @@
  * @module
  * A commit in the making: jobs decided one after another against the record that it is built on.
  */
+import type { Command } from "../log/decide.ts";
 import { decide } from "../log/decide.ts";
 import type { Entry, EntryDraft } from "../log/entry.ts";
 import { positionalId } from "../log/entry.ts";
@@ -54,16 +55,17 @@ export function newDraft(base: SessionRecord | undefined): Draft {
 }
 
 /**
- * Decides `job` and adds its entries to `target`. Throws where it is refused; the draft is then as before.
+ * Decides `job` and adds its entries to `target`: at once, or once the command is known that its caller finds in the
+ * history. Fails where it is refused; the draft is then as before.
  *
  * @param mayProbe whether the draft may become one that only asks the store what of it is in the log.
  */
-export async function addToDraft(
+export function addToDraft(
   setting: DraftSetting,
   target: Draft,
   job: Job,
   mayProbe: boolean,
-): Promise<void> {
+): Promise<void> | undefined {
   const { sessionId, store, clock, moved } = setting;
   const { command: wanted, expectedVersion } = job.intent;
   const version = target.base?.version ?? 0;
@@ -72,17 +74,16 @@ export async function addToDraft(
   if (isStale && !isRepeat) throw staleVersion(setting, version, expectedVersion);
   const nowMs = clock();
   if (target.record) job.intent.guard?.(target.record);
-  const command =
-    typeof wanted === "function"
-      ? await wanted(
-          historyOf(store, { record: present(sessionId, target.record), pending: target.entries, moved }),
-        )
-      : wanted;
-  const drafts = decide(target.record, command, { nowMs, version: version + 1 });
-  // What waited to be saved took place when its caller was told so.
-  place(setting, target, job, drafts, job.told?.[0]?.at ?? nowMs);
-  // A retry after a success is no conflict: then the log holds its entries, which only the store can tell.
-  if (isStale && job.entries.length > 0) target.probe = expectedVersion;
+  const add = (command: Command): undefined => {
+    const drafts = decide(target.record, command, { nowMs, version: version + 1 });
+    // What waited to be saved took place when its caller was told so.
+    place(setting, target, job, drafts, job.told?.[0]?.at ?? nowMs);
+    // A retry after a success is no conflict: then the log holds its entries, which only the store can tell.
+    if (isStale && job.entries.length > 0) target.probe = expectedVersion;
+  };
+  if (typeof wanted !== "function") return add(wanted);
+  const found = { record: present(sessionId, target.record), pending: target.entries, moved };
+  return Promise.resolve(wanted(historyOf(store, found))).then(add);
 }
 
 /** What is decided gets its place; what took place before is left out. */

@@ -39,7 +39,7 @@ export function createHolding(
   }
 
   async function hold(job: Job): Promise<AppendResult> {
-    await committing.prepare([job]);
+    if (committing.isOutdated([job])) await committing.refresh();
     const target = draft ?? committing.draft();
     const [refused] = await decideOne(target, job);
     // Nothing waits yet, so nothing keeps it from being decided on what others wrote.
@@ -102,7 +102,7 @@ export function createHolding(
     if (before.length > 0) await drop([]);
     const jobs = now ? [...unsaved, now] : [...unsaved];
     let { record } = committing;
-    await committing.prepare(jobs);
+    if (committing.isOutdated(jobs)) await committing.refresh();
     const conflicts = { count: 0 };
     let open = jobs;
     while (open.length > 0) {

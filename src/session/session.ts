@@ -2,6 +2,7 @@
  * @module
  * One conversation: a handle on the session's writer and history.
  */
+
 import type { Command } from "../log/decide.ts";
 import type { Entry } from "../log/entry.ts";
 import { HoldfastError, invalidArgument } from "../log/errors.ts";
@@ -25,6 +26,7 @@ import {
   storedValue,
 } from "./input.ts";
 import type { AppendResult, Intent } from "./job.ts";
+import { branch, compaction, turns, watching } from "./lazy.ts";
 import { findMessage, readContext, readMessages, setMessagesIntent } from "./messages.ts";
 import type { Runtime, Scope } from "./runtime.ts";
 import { freshHistory, recordOf } from "./runtime.ts";
@@ -208,7 +210,7 @@ export function createSession<M extends object, D extends object>(
       return found.map(own);
     },
     async compact({ summarize, keepLast = 0 }) {
-      const { compactCommand, planCompaction } = await import("./compaction.ts");
+      const { compactCommand, planCompaction } = await compaction();
       const history = await saved();
       const madeAt = history.record.seq;
       const plan = await planCompaction(history, checkCount(keepLast, "keepLast"));
@@ -227,7 +229,7 @@ export function createSession<M extends object, D extends object>(
       const known = pending[0] ? pending[0].seq - 1 : now.seq;
       const start = after === undefined ? known : checkCount(after, "after");
       return (async function* () {
-        const { watchEntries } = await import("./watch.ts");
+        const { watchEntries } = await watching();
         yield* watchEntries(runtime, now, start, signal);
       })();
     },
@@ -292,7 +294,7 @@ export function createSession<M extends object, D extends object>(
 
     async turn(run, options = {}) {
       requireOpen();
-      const { runTurn } = await import("./turn.ts");
+      const { runTurn } = await turns();
       return runTurn(runtime, writer, append, run, options);
     },
     async abandonTurn() {
@@ -305,13 +307,13 @@ export function createSession<M extends object, D extends object>(
     },
     async fork(options = {}) {
       const history = await saved();
-      const { forkFrom } = await import("./branch.ts");
+      const { forkFrom } = await branch();
       return handle(await forkFrom(runtime, history, options, scope));
     },
     async spawn(options = {}) {
       requireOpen();
       const parent = await writer.refresh();
-      const { spawnFrom } = await import("./branch.ts");
+      const { spawnFrom } = await branch();
       return handle(await spawnFrom(runtime, parent, options));
     },
     async checkpoint(name, options = {}) {
@@ -335,7 +337,7 @@ export function createSession<M extends object, D extends object>(
       submit({
         async command(history) {
           const position = await targetOf(history, to);
-          const { conversationAt } = await import("./branch.ts");
+          const { conversationAt } = await branch();
           const restored =
             position > history.record.seq
               ? conversationOf(history.record)
@@ -345,7 +347,7 @@ export function createSession<M extends object, D extends object>(
       }),
     async reset(options = {}) {
       const history = await saved();
-      const { successorOf } = await import("./branch.ts");
+      const { successorOf } = await branch();
       const successor = await successorOf(runtime, history, options.preserveHistory === true);
       await writer.submit({ command: { type: "set-status", status: "completed" }, now: true });
       return handle(successor);

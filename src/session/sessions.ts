@@ -2,6 +2,7 @@
  * @module
  * Many conversations over one store.
  */
+
 import type { Command } from "../log/decide.ts";
 import { HoldfastError, invalidArgument } from "../log/errors.ts";
 import type { SessionRecord } from "../log/record.ts";
@@ -18,6 +19,7 @@ import type { Host } from "./host.ts";
 import { closedError, createHost } from "./host.ts";
 import { checkLabel } from "./input.ts";
 import type { AppendResult } from "./job.ts";
+import { branch, retention, transfer } from "./lazy.ts";
 import type { Runtime, Scope } from "./runtime.ts";
 import { findLive, freshHistory, isOf, recordOf, requireLive } from "./runtime.ts";
 import { createSession } from "./session.ts";
@@ -27,8 +29,6 @@ import { walk } from "./walk.ts";
 import type { Writer } from "./writer.ts";
 
 /** Loaded when first asked for: most processes never delete, export or import. */
-const retention = () => import("./retention.ts");
-const transfer = () => import("./transfer.ts");
 
 export interface SessionsOptions<D extends object = Record<string, unknown>> {
   /** Default: the one given to `setDefaultStore`, else a store in memory. */
@@ -157,7 +157,7 @@ function createView<M extends object, D extends object>(host: Host, scope: Scope
       }),
     fork: (id, options = {}) =>
       run(async (runtime) => {
-        const { forkFrom } = await import("./branch.ts");
+        const { forkFrom } = await branch();
         const [record] = await runtime.store.find([checkId(id, "session id")]);
         // One that is deleted but kept for its forks can be forked again.
         if (record?.status === "deleted" && isOf(scope, record)) {

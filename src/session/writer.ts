@@ -79,9 +79,8 @@ export type WritingKind = Pick<Writer, "pending" | "submit" | "save"> & {
 /** Commits at once: all that is asked for in one turn of the event loop's microtasks, or while a commit is in flight. */
 function createSaving(committing: Committing, onBusy: (isBusy: boolean) => void): WritingKind {
   let queue: Job[] = [];
-  let isRunning = false;
-  /** Resolves once all that was asked for is over. */
-  let last: Promise<void> = Promise.resolve();
+  /** While it runs: what is to be told once all that was asked for is over. */
+  let onOver: (() => void)[] | undefined;
 
   async function run(): Promise<void> {
     await Promise.resolve();
@@ -95,15 +94,17 @@ function createSaving(committing: Committing, onBusy: (isBusy: boolean) => void)
         for (const job of jobs) job.reject(error);
       }
     }
-    isRunning = false;
+    const waiting = onOver ?? [];
+    onOver = undefined;
     onBusy(false);
+    for (const resolve of waiting) resolve();
   }
 
   /** Commits as many of `jobs` as can go together; answers with those that can't. */
   async function commitTogether(jobs: readonly Job[]): Promise<Job[]> {
     const conflicts = { count: 0 };
     let open = [...jobs];
-    await committing.prepare(open);
+    if (committing.isOutdated(open)) await committing.refresh();
     for (;;) {
       const { draft, taken, refused, later } = await decideTogether(open);
       const isSure = refused.length === 0 && taken.every(({ entries }) => entries.length > 0);
@@ -137,7 +138,8 @@ function createSaving(committing: Committing, onBusy: (isBusy: boolean) => void)
         return { draft, taken, refused, later: jobs.slice(index) };
       }
       try {
-        await committing.add(draft, job, isFirst);
+        const adding = committing.add(draft, job, isFirst);
+        if (adding) await adding;
         taken.push(job);
       } catch (error) {
         refused.push({ job, error });
@@ -152,21 +154,15 @@ function createSaving(committing: Committing, onBusy: (isBusy: boolean) => void)
     submit(intent) {
       const { job, result } = newJob(intent);
       queue.push(job);
-      // Whoever asked for it gets its error; here it only counts that it is over.
-      const over = result.then(
-        () => undefined,
-        () => undefined,
-      );
-      last = last.then(() => over);
-      if (!isRunning) {
-        isRunning = true;
+      if (!onOver) {
+        onOver = [];
         onBusy(true);
         void run();
       }
       return result;
     },
     async save() {
-      await last;
+      await new Promise<void>((resolve) => (onOver ? onOver.push(resolve) : resolve()));
       const { version = 0, seq = 0 } = committing.record ?? {};
       return { version, seq, ids: [], duplicate: false };
     },

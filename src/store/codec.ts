@@ -25,13 +25,15 @@ const DEFAULTS: ReadonlyMap<string, unknown> = new Map(
   }),
 );
 
-/** The record as JSON text; what has its usual value is left out. */
+/** The record as JSON text; what has its usual value is left out. No key of a record needs escaping. */
 export function encodeRecord(record: SessionRecord): string {
   let text = "";
-  for (const [key, value] of Object.entries(record)) {
-    if (!isDefault(key, value)) text += `,${JSON.stringify(key)}:${encodeField(value)}`;
-  }
-  return `{${text.slice(1)}}`;
+  const values: unknown[] = Object.values(record);
+  Object.keys(record).forEach((key, index) => {
+    const value = values[index];
+    if (!isDefault(key, value)) text += `${text === "" ? "{" : ","}"${key}":${encodeField(value)}`;
+  });
+  return `${text}}`;
 }
 
 /** A record is made text of with each commit, and nearly all that it holds is a string or a whole number. */

@@ -11,6 +11,7 @@ import type { SessionRecord } from "../../src/log/record.ts";
 import { commitOf, creation, say, tick } from "../../src/store/conformance/build.ts";
 import type { SessionStore } from "../../src/store/store.ts";
 import { nodeIo } from "../../src/stores/file/io.ts";
+import { keptFiles } from "../../src/stores/file/kept.ts";
 import { touchedFile } from "../../src/stores/file/touched.ts";
 import { commit, fill, newFolder, open, textsOf } from "./file-fixture.ts";
 
@@ -193,7 +194,7 @@ test("a list that looks between the word of a commit and the commit looks again"
   const [path, made] = [join(folder, "a.jsonl"), join(folder, "b.jsonl")];
   const elsewhere = newFolder();
   await open(elsewhere).commit([create]);
-  const touched = touchedFile(nodeIo, folder);
+  const touched = touchedFile(nodeIo, keptFiles(nodeIo), folder);
   touched.grow([{ name: "a", size: statSync(path).size + 1 }]);
   touched.grow([{ name: "b", size: statSync(join(elsewhere, "b.jsonl")).size }]);
   expect((await reader.list(query)).items).toEqual([last.record]);

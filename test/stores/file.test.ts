@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { expect, test, vi } from "vitest";
 import { HoldfastError } from "../../src/log/errors.ts";
 import { commitOf, creation, note, say } from "../../src/store/conformance/build.ts";
-import type { SessionStore, StoreFinding } from "../../src/store/store.ts";
+import type { Commit, SessionStore, StoreFinding } from "../../src/store/store.ts";
 
 import { inspectFolder } from "../../src/stores/file/inspect.ts";
 import type { FileIo } from "../../src/stores/file/io.ts";
@@ -165,7 +165,9 @@ async function isCorrupt(
 
 test("a damaged last line that has its newline is damage, wherever the bit", async () => {
   const folder = newFolder();
-  const last = await fill(open(folder), "a", 3);
+  const store = open(folder);
+  const last = await fill(store, "a", 3);
+  await store.close();
   const path = join(folder, "a.jsonl");
   const bytes = readFileSync(path);
   const start = bytes.lastIndexOf("\n", bytes.length - 2) + 1;
@@ -185,7 +187,9 @@ test("a damaged last line that has its newline is damage, wherever the bit", asy
 
 test("a damaged line in the middle is found by reading past it, with its offset", async () => {
   const folder = newFolder();
-  await fill(open(folder), "a", 200);
+  const store = open(folder);
+  await fill(store, "a", 200);
+  await store.close();
   const path = join(folder, "a.jsonl");
   const bytes = readFileSync(path);
   const at = bytes.indexOf('"text 50"');
@@ -434,11 +438,13 @@ test("what was put on the disk as a group is in the logs, leaves nothing of what
 
 test("a group that a log lost in a power failure is given back to it, and to no log that has gone another way", async () => {
   const folder = newFolder();
-  const store = fileStore(folder);
   const creates = Array.from({ length: 10 }, (_, index) =>
     commitOf(undefined, [creation({ id: `s${index}` })]),
   );
-  await store.commit(creates);
+  const maker = fileStore(folder);
+  await maker.commit(creates);
+  await maker.close();
+  const store = fileStore(folder);
   const before = creates.map(({ sessionId }) => readFileSync(join(folder, `${sessionId}.jsonl`)));
   const next = creates.map(({ record }) => commitOf(record, [say("in the group")]));
   await store.commit(next);
@@ -472,6 +478,27 @@ test("a group that a log lost in a power failure is given back to it, and to no 
   expect(await reader.find(["s3", "s4", "s5"])).toEqual([undefined, anew.record, other.record]);
   expect(statSync(join(folder, ".group")).size).toBe(0);
   expect((await reader.list(query)).items).toHaveLength(9);
+});
+
+test("a log that lost its beginning or its name in a power failure gets it back, with all that is whole behind it", async () => {
+  const folder = newFolder();
+  const store = fileStore(folder);
+  const last: Commit[] = [];
+  for (const id of ["s0", "s1", "s2"]) last.push(await fill(store, id, 2));
+  const group = readFileSync(join(folder, ".group"));
+  await store.close();
+  const path = (id: string): string => join(folder, `${id}.jsonl`);
+  const bytes = readFileSync(path("s2"));
+  rmSync(path("s0"));
+  writeFileSync(path("s1"), Buffer.alloc(300));
+  const first = bytes.indexOf("\n") + 1;
+  writeFileSync(path("s2"), Buffer.concat([Buffer.alloc(first), bytes.subarray(first)]));
+  writeFileSync(join(folder, ".group"), group);
+
+  const reader = open(folder);
+  expect(await reader.find(["s0", "s1", "s2"])).toEqual(last.map(({ record }) => record));
+  expect(readFileSync(path("s2")).equals(bytes)).toBe(true);
+  expect(statSync(join(folder, ".group")).size).toBe(0);
 });
 
 test("where the disk is too full for a word about it, a session can be removed all the same", async () => {
@@ -548,7 +575,10 @@ test.each([[""], [{}], [{ directory: "x", durability: "some" }]])(
 
 test("a folder that can be read and not written: reading works, writing says why, nothing changes", async (context) => {
   const folder = newFolder();
-  const last = await fill(open(folder), "a", 2);
+  const maker = open(folder);
+  const last = await fill(maker, "a", 2);
+  // SQLite closes no lock of a path while the process holds it by another.
+  await maker.close();
   const { execFileSync } = await import("node:child_process");
   const mounted = join(newFolder(), "mounted");
   mkdirSync(mounted);

@@ -3,8 +3,10 @@
  * Putting commits into a log: whole, on the disk before they are acknowledged, or taken back.
  */
 import { dirname } from "node:path";
+import type { GroupLog } from "./group.ts";
 import type { FileIo } from "./io.ts";
 import { CREATE, readAt, unavailable, writeAll } from "./io.ts";
+import type { ReadAt } from "./lines.ts";
 import type { OpenLog } from "./logs.ts";
 import type { Tail } from "./tail.ts";
 
@@ -21,8 +23,17 @@ export interface FileStoreWarning {
 export interface Appender {
   /** Appends `bytes`, after which the log ends in `tail`. Called under its lock. `sync` puts them on the disk. */
   append(log: OpenLog, bytes: Uint8Array, tail: Tail, sync: () => Promise<void>): Promise<void>;
-  /** Makes a log of `bytes`, in a folder that is there, and answers with it, open. Called under its lock. */
-  create(path: string, sessionId: string, bytes: Uint8Array, tail: Tail): Promise<OpenLog>;
+  /**
+   * Makes a log of `bytes`, in a folder that is there, and answers with it, open. Called under its lock. `sync` puts
+   * it on the disk and gives it its name.
+   */
+  create(
+    path: string,
+    sessionId: string,
+    bytes: Uint8Array,
+    tail: Tail,
+    sync: (log: GroupLog) => Promise<void>,
+  ): Promise<OpenLog>;
   /** Makes `folder` and those around it where they are not there yet. */
   makeFolder(folder: string): Promise<void>;
   /** Resolves once the names in `folder` are on the disk. One trip there serves all who wait. */
@@ -69,7 +80,7 @@ export function appender(
       log.tail = tail;
     },
 
-    async create(path, sessionId, bytes, tail) {
+    async create(path, sessionId, bytes, tail, sync) {
       // Under another name until it is whole, so that a crash leaves no log without its beginning.
       const fresh = newName(path);
       let file: number | undefined;
@@ -77,11 +88,12 @@ export function appender(
         file = io.open(fresh, CREATE);
         const opened = file;
         writeAll(io, file, bytes);
-        if (isDurable) await io.syncData(file);
-        io.rename(fresh, path);
-        await syncFolder(dirname(path));
-        const read = (position: number, length: number): Buffer => readAt(io, opened, position, length);
-        return { path, sessionId, file, ino: io.statOpen(file).ino, isWritable: true, tail, read };
+        const { ino } = io.statOpen(file);
+        const log: GroupLog = { file, fresh, isNamed: false };
+        if (isDurable) await sync(log);
+        else io.rename(fresh, path);
+        const read: ReadAt = (position, length, block) => readAt(io, opened, position, length, block);
+        return { path, sessionId, file, ino, isWritable: true, isNamed: log.isNamed, tail, read };
       } catch (error) {
         const opened = file;
         const more = takeBack(() => {

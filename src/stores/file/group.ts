@@ -5,15 +5,19 @@
  * The lines are in their logs already, but perhaps not on the disk; so they are also appended to `.group`, all
  * together, and that one file is synced. Once it has grown, the logs that it names are synced and it is emptied. Only
  * after a power failure is it read: {@link GroupFile.restore} gives each log the lines that it lost.
+ *
+ * A new log always goes this way, since a file and its name would take two trips. It gets its name after the trip, so
+ * that a power failure leaves no log without its beginning.
  */
-import { join, sep } from "node:path";
+import { dirname, join, sep } from "node:path";
 import { HoldfastError } from "../../log/errors.ts";
 import { isPlainObject } from "../../log/values.ts";
 import { allDone } from "./gathering.ts";
 import type { FileIo } from "./io.ts";
-import { APPEND_OR_CREATE, closing, codeOf, isFileError, READ, readAt, UPDATE, writeAll } from "./io.ts";
+import { closing, codeOf, isFileError, READ, readAt, UPDATE, UPDATE_OR_CREATE, writeAll } from "./io.ts";
+import { keptFiles } from "./kept.ts";
 import { bodyOf, closeLine, decodeLine } from "./line.ts";
-import type { ReadAt } from "./lines.ts";
+import type { RawLine, ReadAt } from "./lines.ts";
 import { forwards } from "./lines.ts";
 import { loadTail, STORE } from "./tail.ts";
 
@@ -29,12 +33,20 @@ export interface GroupPart {
 }
 
 export interface OpenPart extends GroupPart {
+  readonly log: GroupLog;
+}
+
+export interface GroupLog {
   /** The log, open. */
   readonly file: number;
+  /** The name that it was written under, where it has none of its own yet. */
+  readonly fresh?: string | undefined;
+  /** Whether its name is known to be on the disk. */
+  isNamed: boolean;
 }
 
 export interface GroupFile {
-  /** Resolves once all of `parts` are on the disk. Called under the locks of their logs. */
+  /** Resolves once all of `parts` are on the disk and new logs have their names. Called under the locks of their logs. */
   sync(parts: readonly OpenPart[]): Promise<void>;
   /** Syncs the logs that are named in the file and empties it: then it holds nothing of any session. */
   empty(): Promise<void>;
@@ -42,6 +54,7 @@ export interface GroupFile {
   isHeld(): boolean;
   /** Gives the logs what they lost. Called under all locks. */
   restore(): Promise<void>;
+  close(): void;
 }
 
 const NAME = ".group";
@@ -58,6 +71,7 @@ export function groupFile(
   locked: <T>(work: () => Promise<T>) => Promise<T>,
 ): GroupFile {
   const path = join(folder, NAME);
+  const kept = keptFiles(io);
   let isNamed = false;
 
   const partsIn = (): GroupPart[] => {
@@ -71,15 +85,17 @@ export function groupFile(
   };
 
   const emptyOpen = async (file: number): Promise<void> => {
-    const paths = [...new Set(partsIn().map((part) => part.path))];
+    const parts = partsIn();
+    const paths = [...new Set(parts.map((part) => part.path))];
     for (let at = 0; at < paths.length; at += AT_ONCE) {
       await allDone(paths.slice(at, at + AT_ONCE).map((log) => syncLog(io, log)));
     }
+    await syncNames(io, parts.filter(isBeginning));
     io.truncate(file, 0);
     await io.syncData(file);
   };
 
-  const writeParts = async (file: number, parts: readonly GroupPart[]): Promise<void> => {
+  const writeParts = async (file: number, parts: readonly OpenPart[]): Promise<void> => {
     const { size } = io.statOpen(file);
     try {
       // A line that could not be finished must not be glued to the next.
@@ -87,6 +103,7 @@ export function groupFile(
       await io.syncData(file);
       if (!isNamed) await io.syncFolder(folder);
       isNamed = true;
+      for (const part of parts) nameLog(io, part);
     } catch (error) {
       io.truncate(file, size);
       throw error;
@@ -101,21 +118,23 @@ export function groupFile(
   };
 
   const withFile = (work: (file: number) => Promise<void>): Promise<void> =>
-    locked(async () => {
-      const file = io.open(path, APPEND_OR_CREATE);
-      try {
-        await work(file);
-      } finally {
-        io.close(file);
-      }
-    });
+    locked(() => work(kept.open(path).file));
+
+  const syncEach = async (parts: readonly OpenPart[]): Promise<void> => {
+    await allDone(parts.map(({ log }) => io.syncData(log.file)));
+    for (const part of parts) nameLog(io, part);
+    // Who made it may have put its beginning into the file of groups only.
+    const unnamed = parts.filter(({ log }) => !log.isNamed);
+    await syncNames(io, unnamed);
+    for (const { log } of unnamed) log.isNamed = true;
+  };
 
   return {
     async sync(parts) {
       const bytes = parts.reduce((sum, part) => sum + part.bytes.length, 0);
-      const isGroup = parts.length >= MIN_PARTS && bytes <= LIMIT_BYTES;
-      if (isGroup) await withFile((file) => writeParts(file, parts));
-      else await allDone(parts.map(({ file }) => io.syncData(file)));
+      const isGroup = parts.length >= MIN_PARTS || parts.some(isBeginning);
+      if (isGroup && bytes <= LIMIT_BYTES) await withFile((file) => writeParts(file, parts));
+      else await syncEach(parts);
     },
     async empty() {
       if ((io.stat(path)?.size ?? 0) > 0) await withFile(emptyOpen);
@@ -128,7 +147,20 @@ export function groupFile(
       }
       await withFile(emptyOpen);
     },
+    close: kept.close,
   };
+}
+
+function isBeginning({ at }: GroupPart): boolean {
+  return at === 0;
+}
+
+function nameLog(io: FileIo, { log, path }: OpenPart): void {
+  if (log.fresh !== undefined) io.rename(log.fresh, path);
+}
+
+async function syncNames(io: FileIo, parts: readonly GroupPart[]): Promise<void> {
+  for (const folder of new Set(parts.map(({ path }) => dirname(path)))) await io.syncFolder(folder);
 }
 
 async function syncLog(io: FileIo, path: string): Promise<void> {
@@ -155,7 +187,9 @@ function openLog(io: FileIo, path: string): number | undefined {
  * become another one.
  */
 function lostFrom(io: FileIo, part: GroupPart): number | undefined {
-  const size = io.stat(part.path)?.size ?? 0;
+  const { size } = io.stat(part.path) ?? {};
+  // What is removed is taken out of the file first, so a log that is not there was never given its name.
+  if (size === undefined) return isBeginning(part) ? 0 : undefined;
   if (size < part.at) return undefined;
   const file = io.open(part.path, READ);
   return closing(io, file, () => {
@@ -170,7 +204,7 @@ function lostFrom(io: FileIo, part: GroupPart): number | undefined {
     const isOwn = line && part.bytes.subarray(lost - part.at).indexOf(line.bytes) === 0;
     // A write that was taken back, and another commit in its place.
     if (line && !isOwn && decodeLine(line.bytes, STORE)) return undefined;
-    return lost > part.at || isBefore(read, part) ? lost : undefined;
+    return lost > part.at || isBeginning(part) || isBefore(read, part) ? lost : undefined;
   });
 }
 
@@ -196,11 +230,20 @@ function isBefore(read: ReadAt, { path, at, after, createdAt }: GroupPart): bool
 }
 
 function restore(io: FileIo, { path, at, bytes }: GroupPart, from: number): void {
-  const file = io.open(path, UPDATE);
+  const file = io.open(path, UPDATE_OR_CREATE);
   closing(io, file, () => {
-    io.truncate(file, from);
+    const end = at + bytes.length;
+    const { size } = io.statOpen(file);
+    const after = forwards((position, length) => readAt(io, file, position, length), end, size);
+    // A power failure leaves nothing behind what it took, or pieces; what is whole there is somebody's commit.
+    if (!holdsCommit(after)) io.truncate(file, from);
     writeAll(io, file, bytes.subarray(from - at), from);
   });
+}
+
+function holdsCommit(lines: Iterable<RawLine>): boolean {
+  for (const { bytes } of lines) if (decodeLine(bytes, STORE)) return true;
+  return false;
 }
 
 function encodePart({ path, at, bytes, after, createdAt }: GroupPart, folder: string): string {

@@ -38,12 +38,15 @@ export interface FileState {
   readonly ino: number;
   readonly size: number;
   readonly mtimeMs: number;
+  /** How many names it has: 0 once it was removed, or another took its name. */
+  readonly nlink: number;
   isDirectory(): boolean;
 }
 
 const { O_RDONLY, O_RDWR, O_APPEND, O_CREAT, O_TRUNC } = fs.constants;
 export const READ = O_RDONLY;
 export const UPDATE = O_RDWR;
+export const UPDATE_OR_CREATE = UPDATE | O_CREAT;
 export const APPEND = O_RDWR | O_APPEND;
 export const APPEND_OR_CREATE = APPEND | O_CREAT;
 export const CREATE = APPEND_OR_CREATE | O_TRUNC;
@@ -96,9 +99,15 @@ export function writeAll(io: FileIo, file: number, bytes: Uint8Array, position?:
   }
 }
 
-/** The bytes from `position` on: `length` of them, or fewer at the end of the file. */
-export function readAt(io: FileIo, file: number, position: number, length: number): Buffer {
-  const bytes = Buffer.allocUnsafe(length);
+/** The bytes from `position` on: `length` of them, or fewer at the end of the file. In `block`, which holds as many. */
+export function readAt(
+  io: FileIo,
+  file: number,
+  position: number,
+  length: number,
+  block: Buffer = Buffer.allocUnsafe(length),
+): Buffer {
+  const bytes = block.subarray(0, length);
   let filled = 0;
   while (filled < length) {
     const read = io.read(file, filled === 0 ? bytes : bytes.subarray(filled), position + filled);

@@ -5,13 +5,14 @@
 
 /** One line, without its newline. */
 export interface RawLine {
+  /** Good until the next line is asked for. */
   readonly bytes: Buffer;
   /** Where it begins in the file. */
   readonly offset: number;
 }
 
-/** Reads `length` bytes from `position` on, fewer at the end of the file. */
-export type ReadAt = (position: number, length: number) => Buffer;
+/** Reads `length` bytes from `position` on, fewer at the end of the file; into `block`, where it is given and used. */
+export type ReadAt = (position: number, length: number, block?: Buffer) => Buffer;
 
 const BLOCK_BYTES = 64 * 1024;
 const NEWLINE = 10;
@@ -25,8 +26,12 @@ export function* forwards(
 ): Generator<RawLine> {
   let position = from;
   let size = blockBytes;
+  // One for all: a new one for each would hold the whole log in memory before any of them is collected.
+  let block = Buffer.allocUnsafe(Math.max(0, Math.min(size, to - position)));
   while (position < to) {
-    const bytes = read(position, Math.min(size, to - position));
+    const length = Math.min(size, to - position);
+    if (length > block.length) block = Buffer.allocUnsafe(length);
+    const bytes = read(position, length, block);
     let start = 0;
     for (let end = bytes.indexOf(NEWLINE); end >= 0; end = bytes.indexOf(NEWLINE, start)) {
       yield { bytes: bytes.subarray(start, end), offset: position + start };

@@ -17,6 +17,8 @@ export interface OpenLog extends Source {
   /** Tells the file from another that took its name. */
   readonly ino: number;
   readonly isWritable: boolean;
+  /** Whether its name is known to be on the disk. */
+  isNamed: boolean;
   tail: Tail;
   /** Where the ids that callers gave are; absent until they are needed. */
   ids?: Map<string, number>;
@@ -168,7 +170,7 @@ export function openLog(io: FileIo, path: string, flags: number, sessionId?: str
     const source: Source = {
       path,
       sessionId,
-      read: (position, length) => readAt(io, file, position, length),
+      read: (position, length, block) => readAt(io, file, position, length, block),
     };
     const { ino, size } = io.statOpen(file);
     const tail = loadTail(source, size);
@@ -176,7 +178,7 @@ export function openLog(io: FileIo, path: string, flags: number, sessionId?: str
     if (basename(path) !== `${nameOf(id)}${LOG_SUFFIX}` || id !== (sessionId ?? id)) {
       throw corrupt(source, 0, `it is of session ${JSON.stringify(id)}, so it was renamed or copied`);
     }
-    return { ...source, ...opened, ino, tail };
+    return { ...source, ...opened, ino, isNamed: false, tail };
   } catch (error) {
     io.close(file);
     throw error;

@@ -11,6 +11,8 @@ import type { GroupFile } from "./group.ts";
 import { groupFile } from "./group.ts";
 import type { FileIo } from "./io.ts";
 import { isFileError, nodeIo, READ, unavailable } from "./io.ts";
+import type { KeptFiles } from "./kept.ts";
+import { keptFiles } from "./kept.ts";
 import { LAYOUT, readLayout, writeLayout } from "./layout.ts";
 import type { Locks } from "./locks.ts";
 import { openLocks } from "./locks.ts";
@@ -28,6 +30,7 @@ export interface Root {
   readonly isShared: boolean;
   readonly isDurable: boolean;
   readonly logs: OpenLogs;
+  readonly kept: KeptFiles;
   readonly appender: Appender;
   readonly group: GroupFile;
   /** Checks that the store is open and knows the folder's layout. Every call begins with it. */
@@ -61,6 +64,7 @@ function rootOf(options: RootOptions): Root {
   const { directory, isDurable, isShared, lockTimeoutMs, warn, io = nodeIo, capabilities } = options;
   const folder = resolve(directory);
   const logs = openLogs(io);
+  const kept = keptFiles(io);
   const writer = appender(io, isDurable, warn);
   let isClosed = false;
   let layout = 0;
@@ -130,6 +134,7 @@ function rootOf(options: RootOptions): Root {
     isShared,
     isDurable,
     logs,
+    kept,
     appender: writer,
     group,
     enter,
@@ -168,8 +173,10 @@ function rootOf(options: RootOptions): Root {
         // All is on the disk as it is; the next store empties the file.
         if (!isFileError(error) && !HoldfastError.is(error)) throw error;
       }
-      opened?.close();
+      await opened?.close();
       try {
+        group.close();
+        kept.close();
         logs.close();
       } catch (error) {
         throw unavailable(error, folder);

@@ -11,7 +11,8 @@
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import type { FileIo, FileState } from "./io.ts";
-import { APPEND_OR_CREATE, CREATE, closing, READ, readAt, UPDATE, writeAll } from "./io.ts";
+import { CREATE, closing, READ, readAt, UPDATE, writeAll } from "./io.ts";
+import type { KeptFiles } from "./kept.ts";
 
 /** The size that the log `name` is about to have. */
 export interface Growth {
@@ -64,35 +65,28 @@ export function hashOf(name: string): string {
   return crc32(name).toString(36);
 }
 
-/** The file is opened for each use: there is one in each namespace, and a process may use thousands. */
-export function touchedFile(io: FileIo, folder: string): TouchedFile {
+export function touchedFile(io: FileIo, kept: KeptFiles, folder: string): TouchedFile {
   const path = join(folder, NAME);
   let seen: Seen | undefined;
   let size = 0;
-
-  const withFile = <T>(flags: number, work: (file: number) => T): T => {
-    const file = io.open(path, flags);
-    return closing(io, file, () => work(file));
-  };
 
   const seenUpTo = (file: number, { ino, mtimeMs }: FileState, end: number): Seen => {
     const from = Math.max(0, end - LAST_BYTES);
     return { ino, mtimeMs, size: end, last: readAt(io, file, from, end - from) };
   };
 
-  const append = (lines: string): void =>
-    withFile(APPEND_OR_CREATE, (file) => {
-      const before = io.statOpen(file);
-      // They begin with a newline too: a line that could not be finished must not be glued to the next.
-      const bytes = Buffer.from(`\n${lines}\n`);
-      writeAll(io, file, bytes);
-      const after = io.statOpen(file);
-      size = after.size;
-      // What this store says is no news to it, where nobody else said anything before it or in between.
-      const isAlone =
-        seen?.ino === before.ino && seen.size === before.size && size === before.size + bytes.length;
-      if (isAlone) seen = { ino: after.ino, mtimeMs: after.mtimeMs, size, last: bytes.subarray(-LAST_BYTES) };
-    });
+  const append = (lines: string): void => {
+    const { file, state: before } = kept.open(path);
+    // They begin with a newline too: a line that could not be finished must not be glued to the next.
+    const bytes = Buffer.from(`\n${lines}\n`);
+    writeAll(io, file, bytes);
+    const after = io.statOpen(file);
+    size = after.size;
+    // What this store says is no news to it, where nobody else said anything before it or in between.
+    const isAlone =
+      seen?.ino === before.ino && seen.size === before.size && size === before.size + bytes.length;
+    if (isAlone) seen = { ino: after.ino, mtimeMs: after.mtimeMs, size, last: bytes.subarray(-LAST_BYTES) };
+  };
 
   const isContinued = (file: number, state: FileState): boolean => {
     if (!seen || seen.ino !== state.ino || seen.size > state.size) return false;
@@ -133,7 +127,8 @@ export function touchedFile(io: FileIo, folder: string): TouchedFile {
       }
       if (seen?.ino === state.ino && seen.size === state.size && seen.mtimeMs === state.mtimeMs)
         return NO_NEWS;
-      return withFile(READ, (file) => {
+      const file = io.open(path, READ);
+      return closing(io, file, () => {
         const now = io.statOpen(file);
         const isNew = !isContinued(file, now);
         const from = isNew ? 0 : (seen?.size ?? 0);

@@ -14,7 +14,7 @@ import { newName } from "./append.ts";
 import { catalog } from "./catalog.ts";
 import type { Member } from "./gathering.ts";
 import { allDone, gathering } from "./gathering.ts";
-import type { OpenPart } from "./group.ts";
+import type { GroupLog, OpenPart } from "./group.ts";
 import { inspectFolder } from "./inspect.ts";
 import { APPEND, closing, isDiskFull, isFileError, READ, unavailable } from "./io.ts";
 import type { Locks } from "./locks.ts";
@@ -45,7 +45,7 @@ export function folderView(root: Root, folder: string): FolderView {
   const { io, logs, appender } = root;
   const views = new Map<string, FolderView>();
   const breathe = breather();
-  const touched = root.isShared ? touchedFile(io, folder) : undefined;
+  const touched = root.isShared ? touchedFile(io, root.kept, folder) : undefined;
   const sessions = catalog(io, folder, logs.peek, touched);
 
   const pathOf = (id: string): string => join(folder, `${nameOf(id)}${LOG_SUFFIX}`);
@@ -96,17 +96,16 @@ export function folderView(root: Root, folder: string): FolderView {
       for (const [index, outcome] of decided) outcomes[index] = outcome;
       if (!change) return;
       const { tail, ids, keys, recordLength } = change;
-      if (!log) {
-        syncs.leave();
-        await appender.makeFolder(folder);
-      }
+      if (!log) await appender.makeFolder(folder);
       await touches.add({ name: nameOf(sessionId), size: tail.end });
       try {
-        if (log) {
-          const { end: at, version: after, createdAt } = log.tail;
-          const part = { path, file: log.file, at, bytes, after, createdAt };
-          await appender.append(log, bytes, tail, () => syncs.add(part));
-        } else logs.add(path, await appender.create(path, sessionId, bytes, tail), ids);
+        const { end: at, version: after, createdAt } = log?.tail ?? { ...tail, end: 0, version: 0 };
+        const part = { path, at, bytes, after, createdAt };
+        if (log) await appender.append(log, bytes, tail, () => syncs.add({ ...part, log }));
+        else {
+          const sync = (made: GroupLog) => syncs.add({ ...part, log: made });
+          logs.add(path, await appender.create(path, sessionId, bytes, tail, sync), ids);
+        }
       } catch (error) {
         logs.drop(path);
         sessions.doubt(sessionId);

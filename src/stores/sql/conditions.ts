@@ -3,7 +3,6 @@
  * The conditions of a query as SQL, for every dialect. Every value is bound; nothing that a caller gave becomes SQL.
  */
 import type { SessionStatus } from "../../log/record.ts";
-import type { Keyset } from "../../store/query.ts";
 import type { StoreQuery } from "../../store/store.ts";
 
 /** A piece of SQL with a `?` for each of `values`. */
@@ -15,29 +14,58 @@ export interface Condition {
 /** What a list shows where no status is asked for. */
 export const LISTED_STATUSES: readonly SessionStatus[] = ["active", "completed", "abandoned"];
 
-/** How a dialect compares metadata: the condition that a record holds every key of `wanted` with just its value. */
-export type MetadataCondition = (wanted: NonNullable<StoreQuery["metadata"]>) => Condition;
+/** How a dialect compares metadata: the condition that a record holds every key of what is wanted with just its value. */
+export interface MetadataCondition {
+  readonly sql: string;
+  readonly valueOf: (wanted: NonNullable<StoreQuery["metadata"]>) => string;
+}
+
+/** What a query asks of the columns of a session: the values to bind, and which conditions there are, as bits. */
+export interface Filter {
+  readonly shape: number;
+  readonly values: readonly (string | number)[];
+}
+
+type ValueOf = (query: StoreQuery) => string | number | undefined;
+
+const FILTERS: readonly (readonly [sql: string, valueOf: ValueOf])[] = [
+  ["user_id = ?", (query) => query.userId],
+  ["parent_id = ?", (query) => query.parentId],
+  ["agent = ?", (query) => query.agent],
+  ["kind = ?", (query) => query.kind],
+  ["label = ?", (query) => query.label],
+  ["updated_at < ?", (query) => query.updatedBefore],
+  ["updated_at > ?", (query) => query.updatedAfter],
+  ["(expires_at IS NULL OR expires_at > ?)", (query) => query.liveAt],
+  ["expires_at <= ?", (query) => query.expiredAt],
+];
 
 /**
  * What `query` asks of the columns of a session: all but its status, which dialects look up in different ways, and its
- * cursor. Columns are named without a table, so the statement must not join another one that has them.
+ * cursor.
  */
-export function conditionsOf(query: StoreQuery, metadata: MetadataCondition): Condition[] {
-  const conditions: Condition[] = [];
-  const add = (sql: string, value: string | number | undefined): void => {
-    if (value !== undefined) conditions.push({ sql, values: [value] });
-  };
-  add("user_id = ?", query.userId);
-  add("parent_id = ?", query.parentId);
-  add("agent = ?", query.agent);
-  add("kind = ?", query.kind);
-  add("label = ?", query.label);
-  add("updated_at < ?", query.updatedBefore);
-  add("updated_at > ?", query.updatedAfter);
-  add("(expires_at IS NULL OR expires_at > ?)", query.liveAt);
-  add("expires_at <= ?", query.expiredAt);
-  if (query.metadata && Object.keys(query.metadata).length > 0) conditions.push(metadata(query.metadata));
-  return conditions;
+export function filterOf(query: StoreQuery, metadata: MetadataCondition): Filter {
+  const values: (string | number)[] = [];
+  let shape = 0;
+  for (let index = 0; index < FILTERS.length; index += 1) {
+    const value = FILTERS[index]?.[1](query);
+    if (value === undefined) continue;
+    values.push(value);
+    shape |= 1 << index;
+  }
+  if (query.metadata && Object.keys(query.metadata).length > 0) {
+    values.push(metadata.valueOf(query.metadata));
+    shape |= 1 << FILTERS.length;
+  }
+  return { shape, values };
+}
+
+/**
+ * The conditions of a filter, the same for all of one shape. Columns are named without a table, so the statement must
+ * not join another one that has them.
+ */
+export function conditionsOf({ shape }: Filter, metadata: MetadataCondition): string[] {
+  return [...FILTERS.map(([sql]) => sql), metadata.sql].filter((_, index) => shape & (1 << index));
 }
 
 /** The column that `order` sorts by. */
@@ -45,15 +73,7 @@ export function orderColumn(order: StoreQuery["order"]): "created_at" | "updated
   return order === "created" ? "created_at" : "updated_at";
 }
 
-/** What follows `keyset` in the order of `column` and id, both descending. */
-export function afterKeyset(column: string, { at, id }: Keyset): Condition {
-  return { sql: `(${column}, id) < (?, ?)`, values: [at, id] };
-}
-
-/** `conditions`, of which all must hold. */
-export function allOf(conditions: readonly Condition[]): Condition {
-  return {
-    sql: conditions.map(({ sql }) => sql).join(" AND "),
-    values: conditions.flatMap(({ values }) => values),
-  };
+/** What follows a place, its time and its id, in the order of `column` and id, both descending. */
+export function afterKeyset(column: string): string {
+  return `(${column}, id) < (?, ?)`;
 }

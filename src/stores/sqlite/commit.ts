@@ -57,7 +57,15 @@ function rowOf(entry: Entry, sessionId: string, capabilities: StoreCapabilities)
 export type Committer = (sql: Sql, namespace: string, encoded: Encoded) => CommitOutcome;
 
 /** More than the sessions that a process writes to at a time. */
-const MAX_KNOWN_KEYS = 10_000;
+const MAX_KNOWN = 10_000;
+
+/** A session as this process wrote it last. */
+interface Known {
+  readonly key: number;
+  readonly version: number;
+  readonly createdAt: number;
+  readonly settled: readonly SqlValue[];
+}
 
 /** What applies one commit, within the write transaction that is open. */
 export function createCommitter(tables: SqlTables, cache: RecordCache): Committer {
@@ -65,38 +73,49 @@ export function createCommitter(tables: SqlTables, cache: RecordCache): Committe
   const entries = quoteName(tables.entries);
   // The columns that a commit seldom changes. Where they stay, the indexes that hold no version are not written.
   const isSettled =
-    "status = ? AND expires_at IS ? AND kind = ? AND user_id IS ? AND agent IS ? AND parent_id IS ?";
-  const written = "version = ?, seq = ?, updated_at = ?, label = ?, record = ?";
+    "label IS ? AND status = ? AND expires_at IS ? AND kind = ? AND user_id IS ? AND agent IS ? AND parent_id IS ?";
   const select = `SELECT key, version, created_at = ? AS is_same_life, (${isSettled}) AS is_settled FROM ${sessions} WHERE namespace = ? AND id = ?`;
-  const advance = `UPDATE ${sessions} SET ${written} WHERE key = ? AND namespace = ? AND id = ? AND version = ? AND created_at = ? AND ${isSettled}`;
-  const change = `UPDATE ${sessions} SET ${written}, status = ?, expires_at = ?, kind = ?, user_id = ?, agent = ?, parent_id = ? WHERE key = ?`;
-  const create = `INSERT INTO ${sessions} (version, seq, updated_at, label, record, status, expires_at, kind, user_id, agent, parent_id, created_at, namespace, id) VALUES (${Array(14).fill("?").join(", ")})`;
+  const written = "version = ?, seq = ?, updated_at = ?, record = ?";
+  const advance = `UPDATE ${sessions} SET ${written} WHERE key = ? AND version = ?`;
+  const change = `UPDATE ${sessions} SET ${written}, label = ?, status = ?, expires_at = ?, kind = ?, user_id = ?, agent = ?, parent_id = ? WHERE key = ?`;
+  const create = `INSERT INTO ${sessions} (version, seq, updated_at, record, label, status, expires_at, kind, user_id, agent, parent_id, created_at, namespace, id) VALUES (${Array(14).fill("?").join(", ")})`;
   const append = `INSERT INTO ${entries} (session_key, seq, type, at, id, commit_id, text, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`;
   const findId = `SELECT seq FROM ${entries} WHERE session_key = ? AND id = ?`;
   const findRecord = `SELECT version, record FROM ${sessions} WHERE key = ?`;
-  /** A guess, which the guards of {@link advance} verify. */
-  const keys = new Map<string, number>();
+  /** A guess, which the guards of {@link advance} verify: a key is never used again, and its version only grows. */
+  const known = new Map<string, Known>();
 
   return (sql, namespace, { commit, record: encodedRecord, ids, rows }) => {
     const { sessionId, expectedVersion, record } = commit;
     const { version, seq, updatedAt, createdAt, label = null } = record;
     const { status, expiresAt = null, kind, userId = null, agent = null, parentId = null } = record;
-    const changed = [version, seq, updatedAt, label, encodedRecord] as const;
-    const settled = [status, expiresAt, kind, userId, agent, parentId] as const;
+    const changed = [version, seq, updatedAt, encodedRecord] as const;
+    const settled = [label, status, expiresAt, kind, userId, agent, parentId] as const;
     const name = `${namespace}\0${sessionId}`;
 
     const isAdvanced = (key: number): boolean =>
-      Number(
-        sql.run(advance, ...changed, key, namespace, sessionId, expectedVersion, createdAt, ...settled)
-          .changes,
-      ) > 0;
+      Number(sql.run(advance, ...changed, key, expectedVersion).changes) > 0;
     const write = (key: number): CommitOutcome => {
       for (const values of rows) sql.run(append, key, ...values);
+      if (known.size >= MAX_KNOWN) known.clear();
+      known.set(name, { key, version, createdAt, settled });
       return { status: "committed" };
     };
+    const duplicateIn = (key: number): CommitOutcome | undefined => {
+      for (const id of ids) {
+        const found = sql.get(findId, key, storedId(id));
+        if (found) return { status: "duplicate", entryId: id, seq: integer(found, "seq") };
+      }
+      return undefined;
+    };
 
-    const known = keys.get(name);
-    if (known !== undefined && ids.length === 0 && isAdvanced(known)) return write(known);
+    const last = known.get(name);
+    if (last && last.version === expectedVersion && last.createdAt === createdAt) {
+      const isKept = settled.every((value, index) => value === last.settled[index]);
+      const duplicate = isKept ? duplicateIn(last.key) : undefined;
+      if (duplicate) return duplicate;
+      if (isKept && isAdvanced(last.key)) return write(last.key);
+    }
 
     const row = sql.get(select, createdAt, ...settled, namespace, sessionId);
     if (!row) {
@@ -106,12 +125,8 @@ export function createCommitter(tables: SqlTables, cache: RecordCache): Committe
       );
     }
     const key = integer(row, "key");
-    if (keys.size >= MAX_KNOWN_KEYS) keys.clear();
-    keys.set(name, key);
-    for (const id of ids) {
-      const found = sql.get(findId, key, storedId(id));
-      if (found) return { status: "duplicate", entryId: id, seq: integer(found, "seq") };
-    }
+    const duplicate = duplicateIn(key);
+    if (duplicate) return duplicate;
     if (integer(row, "version") !== expectedVersion || integer(row, "is_same_life") !== 1) {
       const current = sql.get(findRecord, key);
       if (!current) return { status: "conflict" };

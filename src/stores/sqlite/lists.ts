@@ -3,11 +3,11 @@
  * Lists: a page is found in an index that holds the keys and versions of its records, so that records which are known
  * already are not read again.
  */
-import type { SessionRecord, SessionStatus } from "../../log/record.ts";
+import type { SessionRecord } from "../../log/record.ts";
 import { decodeCursor, encodeCursor, orderTime } from "../../store/query.ts";
 import type { Page, StoreQuery } from "../../store/store.ts";
 import type { Condition, MetadataCondition } from "../sql/conditions.ts";
-import { afterKeyset, allOf, conditionsOf, LISTED_STATUSES, orderColumn } from "../sql/conditions.ts";
+import { afterKeyset, conditionsOf, filterOf, LISTED_STATUSES, orderColumn } from "../sql/conditions.ts";
 import type { SqlTables } from "../sql/names.ts";
 import { quoteName } from "../sql/names.ts";
 import type { Sql } from "./connection.ts";
@@ -17,10 +17,10 @@ import type { RecordCache } from "./record-cache.ts";
 export type Lister = (sql: Sql, namespace: string, query: StoreQuery) => Page<SessionRecord>;
 
 /** Both sides are read as JSON by SQLite, so keys and values of any text, and numbers, are compared alike. */
-export const metadataCondition: MetadataCondition = (wanted) => ({
+export const metadataCondition: MetadataCondition = {
   sql: `NOT EXISTS (SELECT 1 FROM json_each(?) AS wanted WHERE NOT EXISTS (SELECT 1 FROM json_each(record, '$.metadata') AS held WHERE held.key = wanted.key AND held.type = wanted.type AND held.atom IS wanted.atom))`,
-  values: [JSON.stringify(wanted)],
-});
+  valueOf: (wanted) => JSON.stringify(wanted),
+};
 
 export function createLister(tables: SqlTables, cache: RecordCache): Lister {
   const sessions = quoteName(tables.sessions);
@@ -28,11 +28,11 @@ export function createLister(tables: SqlTables, cache: RecordCache): Lister {
 
   return (sql, namespace, query) => {
     const page = pageStatement(tables, namespace, query);
-    const read = (): readonly Place[] => {
+    const find = (): string => {
       const row = sql.get(page.sql, ...page.values);
-      return placesIn(row && row.found !== null ? text(row, "found") : "[]");
+      return row && row.found !== null ? text(row, "found") : "[]";
     };
-    const records = allKnown(cache, read()) ?? inSnapshot(sql, () => fetchAll(sql, read()));
+    const records = allKnown(cache, numbersIn(find())) ?? inSnapshot(sql, () => fetchAll(sql, find()));
     const items = records.slice(0, query.limit);
     const last = items.at(-1);
     if (records.length <= query.limit || !last) return { items };
@@ -45,7 +45,8 @@ export function createLister(tables: SqlTables, cache: RecordCache): Lister {
     };
   };
 
-  function fetchAll(sql: Sql, places: readonly Place[]): SessionRecord[] {
+  function fetchAll(sql: Sql, found: string): SessionRecord[] {
+    const places = placesIn(found);
     const records = new Map(places.map(({ key, version }) => [key, cache.get(key, version)]));
     const missing = places.flatMap(({ key }) => (records.get(key) ? [] : key));
     for (const row of sql.all(fetch, JSON.stringify(missing))) {
@@ -66,21 +67,25 @@ interface Place {
 }
 
 /** Keys and versions in turn, as one text: a driver answers with one row in a fraction of the time of fifty. */
-function placesIn(found: string): Place[] {
+function numbersIn(found: string): readonly unknown[] {
   const numbers: unknown = JSON.parse(found);
+  return Array.isArray(numbers) ? numbers : [];
+}
+
+function placesIn(found: string): Place[] {
+  const numbers = numbersIn(found);
   const places: Place[] = [];
-  if (!Array.isArray(numbers)) return places;
   for (let index = 0; index < numbers.length; index += 2) {
     places.push({ key: Number(numbers[index]), version: Number(numbers[index + 1]) });
   }
   return places;
 }
 
-/** The records at `places`, `undefined` where one of them must be read. */
-function allKnown(cache: RecordCache, places: readonly Place[]): SessionRecord[] | undefined {
+/** The records at the places that `numbers` name, `undefined` where one of them must be read. */
+function allKnown(cache: RecordCache, numbers: readonly unknown[]): SessionRecord[] | undefined {
   const records: SessionRecord[] = [];
-  for (const { key, version } of places) {
-    const record = cache.get(key, version);
+  for (let index = 0; index < numbers.length; index += 2) {
+    const record = cache.get(Number(numbers[index]), Number(numbers[index + 1]));
     if (!record) return undefined;
     records.push(record);
   }
@@ -97,26 +102,45 @@ function inSnapshot<T>(sql: Sql, work: () => T): T {
   }
 }
 
+/** The statements that were made, by the table and what a query asks about; making one costs as much as parsing its rows. */
+const statements = new Map<string, string>();
+const MAX_STATEMENTS = 200;
+
 function pageStatement(tables: SqlTables, namespace: string, query: StoreQuery): Condition {
-  const column = orderColumn(query.order);
   const keyset = decodeCursor(query, namespace);
-  const conditions = [
-    ...conditionsOf(query, metadataCondition),
-    ...(keyset ? [afterKeyset(column, keyset)] : []),
-  ];
+  const filter = filterOf(query, metadataCondition);
+  const statuses = query.status === undefined ? LISTED_STATUSES : [query.status];
+  const own = keyset ? [...filter.values, keyset.at, keyset.id] : filter.values;
+  const name = `${tables.sessions} ${filter.shape} ${query.order} ${statuses.length} ${keyset !== undefined}`;
+  let sql = statements.get(name);
+  if (sql === undefined) {
+    const conditions = conditionsOf(filter, metadataCondition);
+    if (keyset) conditions.push(afterKeyset(orderColumn(query.order)));
+    sql = pageSql(tables, query, conditions, statuses.length);
+    if (statements.size >= MAX_STATEMENTS) statements.clear();
+    statements.set(name, sql);
+  }
+  const bound: (string | number)[] = [];
+  for (const status of statuses) bound.push(namespace, status, ...own);
+  bound.push(query.limit + 1);
+  return { sql, values: bound };
+}
+
+function pageSql(
+  tables: SqlTables,
+  query: StoreQuery,
+  conditions: readonly string[],
+  statusCount: number,
+): string {
+  const column = orderColumn(query.order);
   const source = `${quoteName(tables.sessions)} INDEXED BY ${quoteName(`${tables.sessions}_${indexOf(query)}`)}`;
-  const ofStatus = (status: SessionStatus): Condition =>
-    allOf([{ sql: "namespace = ? AND status = ?", values: [namespace, status] }, ...conditions]);
+  const part = `FROM ${source} WHERE ${["namespace = ? AND status = ?", ...conditions].join(" AND ")}`;
   // Each status is one stretch of the index, in order; several are merged as they are read, not sorted.
-  const parts = (query.status === undefined ? LISTED_STATUSES : [query.status]).map(ofStatus);
   const pages =
-    parts.length === 1
-      ? `SELECT key, version FROM ${source} WHERE ${parts[0]?.sql} ORDER BY ${column} DESC, id DESC LIMIT ?`
-      : `${parts.map(({ sql }) => `SELECT key, version, ${column}, id FROM ${source} WHERE ${sql}`).join(" UNION ALL ")} ORDER BY 3 DESC, 4 DESC LIMIT ?`;
-  return {
-    sql: `SELECT '[' || group_concat(key || ',' || version) || ']' AS found FROM (${pages})`,
-    values: [...parts.flatMap(({ values }) => values), query.limit + 1],
-  };
+    statusCount === 1
+      ? `SELECT key, version ${part} ORDER BY ${column} DESC, id DESC LIMIT ?`
+      : `${Array(statusCount).fill(`SELECT key, version, ${column}, id ${part}`).join(" UNION ALL ")} ORDER BY 3 DESC, 4 DESC LIMIT ?`;
+  return `SELECT '[' || group_concat(key || ',' || version) || ']' AS found FROM (${pages})`;
 }
 
 /** Named in the statement, because SQLite's own choice rests on statistics that a young database does not have. */

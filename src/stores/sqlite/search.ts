@@ -6,7 +6,7 @@ import { positionalId } from "../../log/entry.ts";
 import { holdsTerms, searchTerms, searchText, snippetOf } from "../../log/text.ts";
 import { decodeCursor, encodeCursor } from "../../store/query.ts";
 import type { Page, SearchHit, StoreQuery } from "../../store/store.ts";
-import { allOf, conditionsOf, LISTED_STATUSES } from "../sql/conditions.ts";
+import { conditionsOf, filterOf, LISTED_STATUSES } from "../sql/conditions.ts";
 import { revisedSeq } from "../sql/hits.ts";
 import type { SqlTables } from "../sql/names.ts";
 import { quoteName } from "../sql/names.ts";
@@ -51,15 +51,24 @@ export function createSearcher(
     page: { before: number; limit: number },
   ): Found[] => {
     const statuses = query.status === undefined ? LISTED_STATUSES : [query.status];
-    const conditions = allOf([
-      ...(isAvailable ? [{ sql: `f.${found} MATCH ?`, values: [matchOf(terms)] }] : []),
-      { sql: `${position} < ?`, values: [page.before] },
-      { sql: "s.namespace = ?", values: [namespace] },
-      { sql: `s.status IN (${statuses.map(() => "?").join(", ")})`, values: statuses },
-      ...conditionsOf(query, metadataCondition),
-    ]);
-    const statement = `${head} WHERE ${conditions.sql} ORDER BY ${position} DESC LIMIT ?`;
-    const rows = sql.all(statement, ...conditions.values, page.limit);
+    const filter = filterOf(query, metadataCondition);
+    const conditions = [
+      ...(isAvailable ? [`f.${found} MATCH ?`] : []),
+      `${position} < ?`,
+      "s.namespace = ?",
+      `s.status IN (${statuses.map(() => "?").join(", ")})`,
+      ...conditionsOf(filter, metadataCondition),
+    ];
+    const words = isAvailable ? [matchOf(terms)] : [];
+    const rows = sql.all(
+      `${head} WHERE ${conditions.join(" AND ")} ORDER BY ${position} DESC LIMIT ?`,
+      ...words,
+      page.before,
+      namespace,
+      ...statuses,
+      ...filter.values,
+      page.limit,
+    );
     return rows.map((row) => {
       const sessionId = idOrNull(row, "session_id") ?? "";
       const record = cache.decode(
