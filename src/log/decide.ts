@@ -32,6 +32,8 @@ export type Command =
       /** Taken as the label where the session has none. */
       readonly labelIfNone?: string;
       readonly turnId?: string;
+      /** Ends the turn, or gives its lease back, with what is appended. */
+      readonly closing?: "end" | "park";
       readonly operation?: { readonly id: string; readonly digest: string };
     }
   | { readonly type: "revise"; readonly seq: number; readonly message: StoredObject }
@@ -59,7 +61,15 @@ export type Command =
   | { readonly type: "set-expiry"; readonly expiresAt?: number }
   | { readonly type: "set-state"; readonly slot: string; readonly value?: unknown }
   | { readonly type: "add-usage"; readonly usage: Partial<Usage>; readonly operationId?: string }
-  | { readonly type: "start-turn"; readonly turnId: string; readonly owner: string; readonly leaseMs: number }
+  | {
+      readonly type: "start-turn";
+      readonly turnId: string;
+      readonly owner: string;
+      readonly leaseMs: number;
+      readonly messages?: readonly NewMessage[];
+      /** Taken as the label where the session has none. */
+      readonly labelIfNone?: string;
+    }
   | { readonly type: "resume-turn"; readonly owner: string; readonly leaseMs: number }
   | {
       readonly type: "extend-turn";
@@ -161,6 +171,7 @@ function change(record: SessionRecord, command: Change, moment: Moment): readonl
   const { nowMs } = moment;
   switch (command.type) {
     case "append":
+      if (command.turnId !== undefined) requireTurn(record, command.turnId);
       return append(record, command, moment);
     case "revise":
       return [draft("message.revised", { seq: command.seq, message: command.message })];
@@ -261,9 +272,8 @@ function append(
   command: Extract<Command, { type: "append" }>,
   moment: Moment,
 ): EntryDraft[] {
-  if (command.turnId !== undefined) requireTurn(record, command.turnId);
-  const { messages, operation, usage, labelIfNone, turnId } = command;
-  if (messages.length === 0 && !usage) return [];
+  const { messages, operation, usage, labelIfNone, turnId = "", closing } = command;
+  if (messages.length === 0 && !usage && !closing) return [];
   return [
     ...(operation
       ? [
@@ -274,9 +284,13 @@ function append(
           },
         ]
       : []),
-    ...messages.map((item) => messageDraft(item, turnId)),
+    ...messages.map((item) => messageDraft(item, command.turnId)),
     ...(usage ? [draft("usage.added", { usage })] : []),
     ...labelDrafts(record, labelIfNone),
+    ...(closing === "end" ? [endTurn(turnId, "completed")] : []),
+    ...(closing === "park" && record.turn
+      ? [draft("turn.extended", { turnId, owner: record.turn.owner, until: moment.nowMs })]
+      : []),
   ];
 }
 
@@ -337,12 +351,14 @@ function startTurn(
   command: Extract<Command, { type: "start-turn" }>,
   nowMs: number,
 ): EntryDraft[] {
-  const { turnId, owner, leaseMs } = command;
+  const { turnId, owner, leaseMs, messages = [], labelIfNone } = command;
   const { turn } = record;
   if (turn && turn.until > nowMs) throw turnInProgress(record.id, turn, nowMs);
   return [
     ...(turn ? [endTurn(turn.id, "interrupted", "its lease ran out")] : []),
     draft("turn.started", { turnId, owner, until: nowMs + leaseMs }),
+    ...messages.map((item) => messageDraft(item, turnId)),
+    ...labelDrafts(record, labelIfNone),
   ];
 }
 

@@ -5,8 +5,10 @@
  */
 
 export const branch = once(() => import("./branch.ts"));
+export const checkpoints = once(() => import("./checkpoints.ts"));
 export const compaction = once(() => import("./compaction.ts"));
 export const retention = once(() => import("./retention.ts"));
+export const setting = once(() => import("./set-messages.ts"));
 export const transfer = once(() => import("./transfer.ts"));
 export const turns = once(() => import("./turn.ts"));
 export const watching = once(() => import("./watch.ts"));

@@ -1,13 +1,10 @@
 /**
  * @module
- * Reading and changing the messages of a session: what a message id names, what a model is sent, what a summary
- * replaces.
+ * Reading the messages of a session: what a message id names, what a model is sent, what a summary replaces.
  */
-import type { NewMessage } from "../log/decide.ts";
 import type { StoredObject } from "../log/entry.ts";
 import { isKnown, positionalId, positionOf } from "../log/entry.ts";
 import { invalidArgument } from "../log/errors.ts";
-import { reconcile } from "../log/reconcile.ts";
 import { repair as repaired } from "../log/repair.ts";
 import type { Compaction, StoredMessage } from "../log/transcript.ts";
 import { CONTROL_TYPES, visibility } from "../log/transcript.ts";
@@ -15,7 +12,6 @@ import type { WindowOptions } from "../log/window.ts";
 import { windowStart, windowTaker } from "../log/window.ts";
 import type { History, MessageRange } from "./history.ts";
 import { checkCount } from "./input.ts";
-import type { Intent } from "./job.ts";
 
 /** So many instructions at most open a conversation, and among so many entries they are looked for. */
 const MOST_LEADING = 4;
@@ -160,22 +156,4 @@ async function endOfHidden(history: History, seq: number): Promise<number> {
 
 function isInstruction(message: StoredObject): boolean {
   return message["role"] === "system" || message["role"] === "developer";
-}
-
-/** What `setMessages` leads to, found anew in the newest history. */
-export function setMessagesIntent(wanted: readonly NewMessage[], label: string | undefined): Intent {
-  return {
-    // A message may return after it was cleared or removed: then it is a new entry, whatever its id.
-    onDuplicate: "renumber",
-    async command(history) {
-      const current: StoredMessage[] = [];
-      for await (const message of history.messages()) current.push(message);
-      const changes = reconcile(current, wanted);
-      const taken = new Set(current.map(({ id }) => id));
-      const added = changes.added.map(({ id, message }) =>
-        id === undefined || taken.has(id) ? { message } : { id, message },
-      );
-      return { type: "set-messages", ...changes, added, ...(label !== undefined && { labelIfNone: label }) };
-    },
-  };
 }

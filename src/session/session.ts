@@ -9,7 +9,6 @@ import { HoldfastError, invalidArgument } from "../log/errors.ts";
 import type { SessionRecord } from "../log/record.ts";
 import { conversationOf } from "../log/record.ts";
 import { checkId, copyValue } from "../log/values.ts";
-import { checkpointsOf } from "./checkpoints.ts";
 import { labelOf } from "./create.ts";
 import { checkData } from "./data.ts";
 import type { History } from "./history.ts";
@@ -26,10 +25,11 @@ import {
   storedValue,
 } from "./input.ts";
 import type { AppendResult, Intent } from "./job.ts";
-import { branch, compaction, turns, watching } from "./lazy.ts";
-import { findMessage, readContext, readMessages, setMessagesIntent } from "./messages.ts";
+import { branch, checkpoints, compaction, setting, turns, watching } from "./lazy.ts";
+import { findMessage, readContext, readMessages } from "./messages.ts";
 import type { Runtime, Scope } from "./runtime.ts";
 import { freshHistory, recordOf } from "./runtime.ts";
+import type { InTurn } from "./turn.ts";
 import { storedAs } from "./typed.ts";
 import type { AppendOptions, Checkpoint, Session } from "./types.ts";
 import type { Writer } from "./writer.ts";
@@ -80,7 +80,7 @@ export function createSession<M extends object, D extends object>(
   async function append(
     messages: M | readonly M[],
     options: AppendOptions = {},
-    turn?: { readonly id: string; readonly guard: NonNullable<Intent["guard"]> },
+    turn?: InTurn,
   ): Promise<AppendResult> {
     const list = newMessages(messages, options.ids);
     const usage = options.usage === undefined ? undefined : checkUsage(options.usage);
@@ -91,12 +91,12 @@ export function createSession<M extends object, D extends object>(
         messages: list,
         ...(usage && { usage }),
         ...(label !== undefined && { labelIfNone: label }),
-        ...(turn && { turnId: turn.id }),
+        ...(turn && { turnId: turn.id, ...(turn.closing && { closing: turn.closing }) }),
         ...(options.operationId !== undefined && {
           operation: { id: entryId(options.operationId, "operationId"), digest: digestOf(list, usage) },
         }),
       },
-      ...(turn && { guard: turn.guard }),
+      ...(turn && { guard: turn.guard, now: turn.closing !== undefined }),
       ...(options.expectedVersion !== undefined && {
         expectedVersion: checkCount(options.expectedVersion, "expectedVersion"),
       }),
@@ -117,6 +117,7 @@ export function createSession<M extends object, D extends object>(
   }
 
   async function checkpointAt(history: History, name: string): Promise<Checkpoint> {
+    const { checkpointsOf } = await checkpoints();
     const found = (await checkpointsOf(history)).findLast((checkpoint) => checkpoint.name === name);
     if (found) return found;
     throw invalidArgument(`session ${JSON.stringify(id)} has no checkpoint ${JSON.stringify(name)}`, id);
@@ -174,9 +175,12 @@ export function createSession<M extends object, D extends object>(
     },
     async setMessages(messages) {
       const list = newMessages(messages);
-      return submit(
-        setMessagesIntent(list, record().label === undefined ? labelOf(runtime, list) : undefined),
-      );
+      const label = record().label === undefined ? labelOf(runtime, list) : undefined;
+      return submit({
+        // A message may return after it was cleared or removed: then it is a new entry, whatever its id.
+        onDuplicate: "renumber",
+        command: async (history) => (await setting()).setMessagesCommand(history, list, label),
+      });
     },
     clearMessages: () => command({ type: "clear" }),
 
@@ -332,7 +336,10 @@ export function createSession<M extends object, D extends object>(
         at = entry.at;
       return { name, seq, at, ...(metadata && { metadata }) };
     },
-    checkpoints: async () => checkpointsOf(await newest()),
+    async checkpoints() {
+      const history = await newest();
+      return (await checkpoints()).checkpointsOf(history);
+    },
     rewind: async (to) =>
       submit({
         async command(history) {

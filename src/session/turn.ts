@@ -3,10 +3,12 @@
  * Turns: one exchange under a lease, so that two workers never answer at once and a crash can be told from work.
  */
 import { randomUUID } from "node:crypto";
+import type { NewMessage } from "../log/decide.ts";
 import { HoldfastError } from "../log/errors.ts";
 import type { SessionRecord } from "../log/record.ts";
 import { checkId } from "../log/values.ts";
-import { checkDuration } from "./input.ts";
+import { labelOf } from "./create.ts";
+import { checkDuration, newMessages } from "./input.ts";
 import type { AppendResult, Intent } from "./job.ts";
 import type { Runtime } from "./runtime.ts";
 import type { AppendOptions, Turn, TurnOptions } from "./types.ts";
@@ -17,10 +19,17 @@ const RENEWALS_PER_LEASE = 3;
 /** A longer timer would fire at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
+/** How a turn's messages are appended. */
+export interface InTurn {
+  readonly id: string;
+  readonly guard: NonNullable<Intent["guard"]>;
+  readonly closing?: "end" | "park";
+}
+
 type Append<M> = (
   messages: M | readonly M[],
   options?: AppendOptions,
-  turn?: { readonly id: string; readonly guard: NonNullable<Intent["guard"]> },
+  turn?: InTurn,
 ) => Promise<AppendResult>;
 
 /** The turns that run in this process: none of them was left by a crash. */
@@ -32,9 +41,10 @@ export async function runTurn<M, T>(
   writer: Writer,
   append: Append<M>,
   run: (turn: Turn<M>) => Promise<T>,
-  options: TurnOptions,
+  options: TurnOptions<M>,
 ): Promise<T> {
   const { sessionId } = writer;
+  const messages = newMessages(options.messages ?? []);
   const leaseMs = options.leaseMs === undefined ? runtime.leaseMs : checkDuration(options.leaseMs, "leaseMs");
   const owner = options.owner === undefined ? runtime.owner : checkId(options.owner, "owner");
   options.signal?.throwIfAborted();
@@ -45,7 +55,14 @@ export async function runTurn<M, T>(
     command({ record: { turn } }) {
       resumed = options.resume && turn && !running.has(turn.id) ? turn.id : undefined;
       return resumed === undefined
-        ? { type: "start-turn", turnId: fresh, owner, leaseMs }
+        ? {
+            type: "start-turn",
+            turnId: fresh,
+            owner,
+            leaseMs,
+            messages,
+            ...labelFor(runtime, writer, messages),
+          }
         : { type: "resume-turn", owner, leaseMs };
     },
   });
@@ -73,6 +90,19 @@ export async function runTurn<M, T>(
     return commitNow(writer, { command, guard });
   };
 
+  let isOver = false;
+  /** The last append of a turn, after which there is nothing to renew and nothing to end. */
+  const finish = async (
+    closing: "end" | "park",
+    last: M | readonly M[] = [],
+    appendOptions?: AppendOptions,
+  ): Promise<AppendResult> => {
+    const result = await append(last, appendOptions, { id, guard, closing });
+    isOver = true;
+    clearInterval(renewal);
+    return result;
+  };
+
   const lost = new AbortController();
   const renewal = setInterval(
     () => {
@@ -93,14 +123,16 @@ export async function runTurn<M, T>(
     owner,
     resumed: resumed !== undefined,
     signal: options.signal ? AbortSignal.any([options.signal, lost.signal]) : lost.signal,
-    append: (messages, appendOptions) => append(messages, appendOptions, { id, guard }),
+    append: (more, appendOptions) => append(more, appendOptions, { id, guard }),
+    end: (last, appendOptions) => finish("end", last, appendOptions),
+    park: (last, appendOptions) => finish("park", last, appendOptions),
   };
   try {
     const result = await run(turn);
-    await end("completed");
+    if (!isOver) await end("completed");
     return result;
   } catch (error) {
-    if (writer.record?.turn?.id === id) {
+    if (!isOver && writer.record?.turn?.id === id) {
       // The kind of failure only: its message may hold what is not for the log.
       const reason = HoldfastError.is(error) ? error.code : error instanceof Error ? error.name : "unknown";
       // The caller gets the error of its own work; that the turn stays open until its lease runs out is told here.
@@ -113,6 +145,15 @@ export async function runTurn<M, T>(
     clearInterval(renewal);
     running.delete(id);
   }
+}
+
+function labelFor(
+  runtime: Runtime,
+  writer: Writer,
+  messages: readonly NewMessage[],
+): { labelIfNone?: string } {
+  const label = writer.record?.label === undefined ? labelOf(runtime, messages) : undefined;
+  return label === undefined ? {} : { labelIfNone: label };
 }
 
 /** A lease that waits in memory is none, so it is committed whatever auto-save says. */

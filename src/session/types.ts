@@ -151,7 +151,9 @@ export interface Checkpoint {
   readonly metadata?: Readonly<Record<string, unknown>>;
 }
 
-export interface TurnOptions {
+export interface TurnOptions<M = Message> {
+  /** What a new turn begins with, such as the user's message: committed together with its start. */
+  messages?: M | readonly M[];
   /** Who works on it, for the message that others get. Default: the process. */
   owner?: string;
   /** How long the turn is ours without a sign of life. Renewed while it runs. Default: the sessions' `leaseMs`. */
@@ -171,6 +173,13 @@ export interface Turn<M = Message> {
   readonly signal: AbortSignal;
   /** Appends as `session.append` does. @throws TURN_IN_PROGRESS where the turn is no longer ours. */
   append(messages: M | readonly M[], options?: AppendOptions): Promise<AppendResult>;
+  /** Appends the last messages and ends the turn, in one commit. */
+  end(messages?: M | readonly M[], options?: AppendOptions): Promise<AppendResult>;
+  /**
+   * Appends messages and gives the lease back, in one commit: the turn stays open, and anybody may go on with it
+   * (`resume: true`). For what waits for somebody, such as an approval.
+   */
+  park(messages?: M | readonly M[], options?: AppendOptions): Promise<AppendResult>;
 }
 
 /** One conversation. */
@@ -241,7 +250,7 @@ export interface Session<M = Message, D extends object = Record<string, unknown>
    *
    * @throws TURN_IN_PROGRESS where somebody else is in a turn.
    */
-  turn<T>(run: (turn: Turn<M>) => Promise<T>, options?: TurnOptions): Promise<T>;
+  turn<T>(run: (turn: Turn<M>) => Promise<T>, options?: TurnOptions<M>): Promise<T>;
   /** Closes the turn that a crashed worker left. Whether there was one. @throws TURN_IN_PROGRESS while it is leased. */
   abandonTurn(): Promise<boolean>;
   /** As `Sessions.fork`. What waits is saved first. */

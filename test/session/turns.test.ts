@@ -385,3 +385,47 @@ async function commitEntry(
     if (outcome?.status === "committed") return;
   }
 }
+
+onStores("a turn begins and ends with its messages, each in one commit", async ({ sessions }) => {
+  const session = await sessions().create({ id: "s" });
+  const { version } = session.record;
+  await session.turn(
+    async (turn) => {
+      await turn.end(assistant("hello"), { usage: { inputTokens: 2, outputTokens: 1 } });
+    },
+    { messages: user("hi there") },
+  );
+  expect(session.record).toMatchObject({ version: version + 2, label: "hi there", messageCount: 2 });
+  expect(session.record.turn).toBeUndefined();
+  const types = (await collect(session.entries())).map(({ type }) => type);
+  expect(types.slice(-6)).toEqual([
+    "turn.started",
+    "message",
+    "label.set",
+    "message",
+    "usage.added",
+    "turn.ended",
+  ]);
+});
+
+onStores(
+  "a parked turn stays open, and another process goes on with it at once",
+  async ({ sessions, elsewhere }) => {
+    const session = await sessions().create({ id: "s" });
+    await session.turn(async (turn) => {
+      await turn.park(assistant("may I?"));
+    });
+    const parked = session.record.turn;
+    expect(parked?.until).toBeLessThanOrEqual(Date.now());
+    const there = await elsewhere().open("s");
+    await there.turn(
+      async (turn) => {
+        expect(turn).toMatchObject({ id: parked?.id, resumed: true });
+        await turn.append(assistant("you may"));
+      },
+      { resume: true, owner: "somebody else", messages: user("not for a turn that goes on") },
+    );
+    expect(await textsOf(there)).toEqual(["may I?", "you may"]);
+    expect(there.record.turn).toBeUndefined();
+  },
+);
