@@ -1,7 +1,7 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { offlineReply } from "../../src/cli/demo/offline-model.ts";
+import { nextMessage } from "../../src/cli/demo/next-message.ts";
 import { createStage } from "../../src/cli/demo/stage.ts";
 import { createOutput } from "../../src/cli/output.ts";
 import type { Message } from "../../src/index.ts";
@@ -60,21 +60,21 @@ describe("demo", () => {
   );
 });
 
-describe("the offline model", () => {
+describe("its model", () => {
   const user = (content: string): Message => ({ role: "user", content });
 
   test("knows nothing but the messages that it is sent", () => {
     const told = [user("My name is Alice.")];
-    expect(offlineReply([...told, user("What is my name?")]).content).toBe("Your name is Alice.");
-    expect(offlineReply([user("What is my name?")]).content).toBe("You have not told me your name.");
-    expect(offlineReply([...told, user("Call me Bob."), user("What is my name?")]).content).toBe(
+    expect(nextMessage([...told, user("What is my name?")]).content).toBe("Your name is Alice.");
+    expect(nextMessage([user("What is my name?")]).content).toBe("You have not told me your name.");
+    expect(nextMessage([...told, user("Call me Bob."), user("What is my name?")]).content).toBe(
       "Your name is Bob.",
     );
   });
 
   test("calls a tool, again where it was interrupted, and answers from its result", () => {
     const asked = [user("I live in Lisbon. How is the weather?")];
-    const call = offlineReply(asked);
+    const call = nextMessage(asked);
     expect(call.content).toMatchObject([
       { type: "tool-call", toolCallId: "call-1", input: { city: "Lisbon" } },
     ]);
@@ -82,9 +82,9 @@ describe("the offline model", () => {
       role: "tool",
       content: [{ type: "tool-result", toolCallId: "call-1", toolName: "get_weather", output }],
     });
-    const interrupted = offlineReply([...asked, call, result({ type: "error-text", value: "interrupted" })]);
+    const interrupted = nextMessage([...asked, call, result({ type: "error-text", value: "interrupted" })]);
     expect(interrupted.content).toMatchObject([{ toolCallId: "call-2", input: { city: "Lisbon" } }]);
-    expect(offlineReply([...asked, call, result({ type: "text", value: "24 °C" })]).content).toBe(
+    expect(nextMessage([...asked, call, result({ type: "text", value: "24 °C" })]).content).toBe(
       "Lisbon: 24 °C.",
     );
   });

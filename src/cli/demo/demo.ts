@@ -5,6 +5,7 @@
 import { mkdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
+import { textOf } from "../../agent/offline-conversation.ts";
 import type { Entry, Message, SessionStore, Sessions } from "../../index.ts";
 import { createSessions, createStore } from "../../index.ts";
 import { isKnown } from "../../log/entry.ts";
@@ -14,7 +15,6 @@ import type { Output } from "../output.ts";
 import { howToRun } from "../self.ts";
 import { paint } from "../style.ts";
 import { transcriptPrinter } from "../transcript-text.ts";
-import { textOf } from "./offline-model.ts";
 import type { Stage } from "./stage.ts";
 import { createStage } from "./stage.ts";
 import { importAndSearch } from "./transcripts.ts";

@@ -8,7 +8,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Message, Session, Turn } from "../../index.ts";
 import { createSessions, createStore, HoldfastError } from "../../index.ts";
 import { isPlainObject } from "../../log/values.ts";
-import { offlineReply, toolCallsOf } from "./offline-model.ts";
+import { nextMessage, toolCallsOf } from "./next-message.ts";
 
 /** Short, so that the demo need not wait long for a dead worker's lease to run out. */
 const LEASE_MS = 1500;
@@ -76,7 +76,7 @@ async function converse(
   emit({ event: "turn", turnId: turn.id, resumed: turn.resumed });
   if (text !== undefined) await commit({ role: "user", content: text });
   for (;;) {
-    const reply = offlineReply(await session.context());
+    const reply = nextMessage(await session.context());
     await commit(reply);
     const calls = toolCallsOf(reply);
     if (calls.length === 0) return;

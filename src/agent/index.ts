@@ -1,0 +1,35 @@
+/**
+ * Agents on the AI SDK whose conversations survive the process.
+ *
+ * @module holdfast/agent
+ */
+export { createAgent } from "./agent.ts";
+export type { OfflineModelOptions } from "./offline-model.ts";
+export { offlineModel } from "./offline-model.ts";
+export type { Route, RouteDefinition, RouteEvent, RouteStep } from "./routes.ts";
+export { route } from "./routes.ts";
+export type {
+  Agent,
+  AgentEvent,
+  AgentHooks,
+  AgentOptions,
+  AgentResult,
+  AgentStep,
+  AgentTools,
+  ApprovalAnswer,
+  Chat,
+  ChatRunOptions,
+  CompactionOptions,
+  HistoryOptions,
+  ModelSettings,
+  PendingApproval,
+  Prompt,
+  ResumeOptions,
+  RunContext,
+  RunFinishReason,
+  RunOptions,
+  ToolCallInfo,
+  ToolPolicy,
+  ToolResultInfo,
+  ToolRun,
+} from "./types.ts";
