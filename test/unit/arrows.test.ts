@@ -28,7 +28,7 @@ const files = readdirSync(source, { recursive: true, encoding: "utf8" }).filter(
 );
 const imports: Import[] = files.flatMap((from) => {
   const text = readFileSync(join(source, from), "utf8").replaceAll(/^\s*(\*|\/\/).*$/gm, "");
-  return [...text.matchAll(/(?:\bfrom|\bimport|\bimport\(|getBuiltinModule\()\s*"([^"]+)"/g)].map(
+  return [...text.matchAll(/(?:\bfrom\s+|\bimport\s+|\bimport\(\s*|getBuiltinModule\()"([^"\s,]+)"/g)].map(
     (match) => ({
       from,
       to: match[1]?.startsWith(".")
