@@ -17,6 +17,7 @@ import { loadTranscripts } from "./messages.ts";
 import { markdown, table } from "./report.ts";
 import type { Bench, Row, Suite } from "./rows.ts";
 import { isMet } from "./rows.ts";
+import { agents } from "./suites/agent.ts";
 import { append } from "./suites/append.ts";
 import { atOnce } from "./suites/at-once.ts";
 import { bytes } from "./suites/bytes.ts";
@@ -27,7 +28,18 @@ import { peers } from "./suites/peers.ts";
 import { processes } from "./suites/processes.ts";
 import { walk } from "./suites/walk.ts";
 
-const SUITES: readonly Suite[] = [append, atOnce, bytes, processes, peers, packaged, history, walk, list];
+const SUITES: readonly Suite[] = [
+  append,
+  atOnce,
+  bytes,
+  processes,
+  peers,
+  packaged,
+  agents,
+  history,
+  walk,
+  list,
+];
 
 const { values } = parseArgs({
   options: {

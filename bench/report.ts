@@ -14,6 +14,7 @@ const HEADINGS: Readonly<Record<string, string>> = {
   walk: "Memory",
   processes: "Two processes, one session",
   package: "The package",
+  agent: "Agents",
   peers: "Beside rewriting the whole file",
 };
 

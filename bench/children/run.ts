@@ -11,16 +11,21 @@ export function startChild(
   script: string,
   values: readonly string[],
   stdin: "ignore" | "pipe" = "ignore",
+  more: readonly string[] = [],
 ): ChildProcess {
-  const flags = ["--disable-warning=ExperimentalWarning", "--expose-gc"];
+  const flags = ["--disable-warning=ExperimentalWarning", "--expose-gc", ...more];
   return spawn(process.execPath, [...flags, join(import.meta.dirname, script), ...values], {
     stdio: [stdin, "pipe", "inherit"],
   });
 }
 
 /** Runs a script of this folder to its end. Answers with the list of numbers that it printed as JSON on its last line. */
-export async function runChild(script: string, values: readonly string[]): Promise<number[]> {
-  return resultOf(startChild(script, values), script);
+export async function runChild(
+  script: string,
+  values: readonly string[],
+  flags: readonly string[] = [],
+): Promise<number[]> {
+  return resultOf(startChild(script, values, "ignore", flags), script);
 }
 
 export function resultOf(child: ChildProcess, script: string): Promise<number[]> {
