@@ -6,6 +6,7 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 npm pack --silent --pack-destination "$folder" >/dev/null
 tarball=$(ls "$folder"/*.tgz)
+ai=$(node -p 'require("./package.json").devDependencies.ai')
 npx --no-install publint --strict "$tarball"
 npx --no-install attw --profile esm-only "$tarball"
 node scripts/check-size.ts
@@ -23,3 +24,15 @@ node --disable-warning=ExperimentalWarning --input-type=module -e '
 '
 npx --no-install holdfast --store sqlite:./s.db ls
 ls node_modules | grep -v '^holdfast$' && { echo "the package brought dependencies"; exit 1; } || echo "no dependencies"
+
+# With the AI SDK beside it, agents and the terminal chat work too.
+npm install --silent --no-audit --no-fund "ai@$ai"
+node --disable-warning=ExperimentalWarning --input-type=module -e '
+  import { createAgent, offlineModel } from "holdfast/agent";
+  import { sqliteStore } from "holdfast/sqlite";
+  const agent = createAgent({ name: "check", model: offlineModel(), store: sqliteStore({ path: "./s.db" }) });
+  await agent.run("My name is Alice.", { sessionId: "s-1" });
+  const { text } = await agent.run("What is my name?", { sessionId: "s-1" });
+  console.log(text.includes("Alice") ? "the installed agent works" : process.exit(1));
+  await agent.close();
+'

@@ -4,7 +4,7 @@
  * @module holdfast/agent
  */
 export { createAgent } from "./agent.ts";
-export type { OfflineModelOptions } from "./offline-model.ts";
+export type { OfflineModel, OfflineModelOptions } from "./offline-model.ts";
 export { offlineModel } from "./offline-model.ts";
 export type { Route, RouteDefinition, RouteEvent, RouteStep } from "./routes.ts";
 export { route } from "./routes.ts";

@@ -4,16 +4,19 @@
  * key, so that an agent can be tried and tested for what it stores. What it says is decided by {@link offlineReply}.
  */
 import type {
-  LanguageModelV4,
   LanguageModelV4CallOptions,
   LanguageModelV4Content,
   LanguageModelV4FinishReason,
   LanguageModelV4StreamPart,
   LanguageModelV4Usage,
 } from "@ai-sdk/provider";
+import type { LanguageModel } from "ai";
 import { jsonOf } from "./offline-conversation.ts";
 import type { OfferedTool, OfflineReply, OfflineRequest } from "./offline-reply.ts";
 import { offlineReply } from "./offline-reply.ts";
+
+/** A model as the AI SDK takes it; its interface is that of `@ai-sdk/provider`, which need not be installed by itself. */
+export type OfflineModel = Extract<LanguageModel, { readonly specificationVersion: "v4" }>;
 
 export interface OfflineModelOptions {
   /** How long it takes until the first part of an answer. Default 0. */
@@ -43,7 +46,7 @@ const ARGUMENTS_PIECE = /[\s\S]{1,12}/gu;
  * const { text } = await generateText({ model: offlineModel(), prompt: "My name is Alice." });
  * ```
  */
-export function offlineModel({ delayMs = 0, chunkDelayMs = 0 }: OfflineModelOptions = {}): LanguageModelV4 {
+export function offlineModel({ delayMs = 0, chunkDelayMs = 0 }: OfflineModelOptions = {}): OfflineModel {
   return {
     specificationVersion: "v4",
     provider: "holdfast",

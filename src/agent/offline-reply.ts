@@ -240,7 +240,8 @@ function spoken(situation: Situation): string {
 
 /** Whether a call failed and one of the `later` ones is the same: what counts is what came of that. */
 function wasMadeAgain({ toolName, input, outcome }: PastCall, later: readonly PastCall[]): boolean {
-  const isSame = (call: PastCall): boolean => call.toolName === toolName && jsonOf(call.input) === jsonOf(input);
+  const isSame = (call: PastCall): boolean =>
+    call.toolName === toolName && jsonOf(call.input) === jsonOf(input);
   return outcome?.kind === "error" && later.some(isSame);
 }
 

@@ -219,7 +219,11 @@ function createLoop<D extends object>(agent: AgentSetting<D>, run: RunSetting<D>
     };
   }
 
-  async function ask(tools: AgentTools, instructions: string): Promise<ModelAnswer> {
+  function ask(approvals: readonly PendingApproval[]): void {
+    for (const approval of approvals) emit({ type: "approval-request", ...approval });
+  }
+
+  async function answered(tools: AgentTools, instructions: string): Promise<ModelAnswer> {
     try {
       return await callModel(
         {
@@ -283,7 +287,7 @@ function createLoop<D extends object>(agent: AgentSetting<D>, run: RunSetting<D>
 
   async function oneStep(isLast: boolean): Promise<TurnEnd | undefined> {
     const { tools, instructions } = kit();
-    const answer = await ask(tools, instructions);
+    const answer = await answered(tools, instructions);
     usage = addUsage(usage, answer.usage);
     const cost = isSpent(answer.usage) ? { usage: answer.usage } : {};
     const { calls, refused, finishReason } = answer;
@@ -294,17 +298,18 @@ function createLoop<D extends object>(agent: AgentSetting<D>, run: RunSetting<D>
     messages.push(...refused);
 
     if (calls.length === 0 && refused.length === 0) {
-      step(answer, []);
       await turn.end(said, cost);
+      step(answer, []);
       return ended(finishReason);
     }
-    for (const approval of approvals) emit({ type: "approval-request", ...approval });
     if (calls.length > 0 && approvals.length === calls.length) {
-      step(answer, []);
       await turn.park(said, cost);
+      ask(approvals);
+      step(answer, []);
       return ended("approval", approvals);
     }
     await turn.append(said, cost);
+    ask(approvals);
     saved.push(`step ${steps.length + 1} of the model`);
     const waits = new Set(approvals.map(({ toolCallId }) => toolCallId));
     const ready = calls.filter(({ toolCallId }) => !waits.has(toolCallId));
@@ -330,7 +335,7 @@ function createLoop<D extends object>(agent: AgentSetting<D>, run: RunSetting<D>
       await enterOnlyRoute();
       const left = await start(occasion);
       if (left.length > 0) {
-        for (const approval of left) emit({ type: "approval-request", ...approval });
+        ask(left);
         return ended("approval", left);
       }
       // A turn that was answered already only lacks its end.

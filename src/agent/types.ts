@@ -65,6 +65,8 @@ export type ModelSettings = Pick<
   | "maxRetries"
   | "headers"
   | "providerOptions"
+  | "toolChoice"
+  | "telemetry"
 >;
 
 /** When to let a summary stand for the older messages. The originals stay in the log. */
