@@ -1,11 +1,12 @@
-/** Runs every example; fails when one does. */
+/** Runs every example; fails when one does. A folder that has an example's name holds its parts, which it runs itself. */
 import { execFile } from "node:child_process";
 import { readdir } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 
 const folder = join(import.meta.dirname, "../examples");
-const names = (await readdir(folder)).filter((name) => name.endsWith(".ts"));
+const found = (await readdir(folder, { recursive: true })).filter((name) => name.endsWith(".ts")).sort();
+const names = found.filter((name) => !found.includes(`${dirname(name)}.ts`));
 let failed = 0;
 for (const name of names) {
   try {

@@ -3,13 +3,15 @@
  * Agents: a model with tools and a memory that survives the process.
  */
 import { isDeepStrictEqual } from "node:util";
-import { invalidArgument } from "../log/errors.ts";
+import { HoldfastError, invalidArgument } from "../log/errors.ts";
 import { checkId } from "../log/values.ts";
 import { createStore } from "../session/defaults.ts";
 import { checkCount } from "../session/input.ts";
 import { createSessions } from "../session/sessions.ts";
+import { storedAs } from "../session/typed.ts";
 import type { Message, Session, Sessions } from "../session/types.ts";
 import { createChat } from "./chat.ts";
+import { checkOptions, checkWait } from "./check-options.ts";
 import { eventsOf } from "./events.ts";
 import { promptMessages } from "./messages.ts";
 import { pendingCalls, waiting } from "./pending.ts";
@@ -18,7 +20,8 @@ import { knownRoute } from "./routes.ts";
 import type { RunRequest } from "./run.ts";
 import { runOnce } from "./run.ts";
 import type { AgentSetting } from "./setting.ts";
-import { agentTool } from "./sub-agent.ts";
+import { subAgentTool } from "./sub-agent.ts";
+import { turnContext } from "./turn-context.ts";
 import type { Agent, AgentOptions, AgentResult, PendingApproval, Prompt, RunOptions } from "./types.ts";
 
 const MAX_STEPS = 20;
@@ -54,12 +57,14 @@ export function createAgent<D extends object = Record<string, unknown>>(options:
   if (new Set(routes.map(({ id }) => id)).size < routes.length)
     throw invalidArgument("two routes have the same id; name each differently");
   checkCount(maxSteps, "maxSteps", 1);
+  checkOptions({ ...options, tools, history });
   const { compaction, ...window } = history;
   const hasSessions = options.sessions !== undefined || options.store !== undefined;
 
   let own: Sessions<Message, D> | undefined;
   const sessionsOf = (): Sessions<Message, D> => {
-    if (options.sessions) return options.sessions;
+    // What the AI SDK calls a message is one of ours.
+    if (options.sessions) return storedAs<Sessions<Message, D>>(options.sessions);
     own ??= createSessions<Message, D>({
       ...(options.store && { store: options.store }),
       ...(options.data && { data: options.data }),
@@ -85,14 +90,38 @@ export function createAgent<D extends object = Record<string, unknown>>(options:
 
   /** Opens the session that a run names, or makes it. */
   async function openFor(run: RunOptions<D>, create = true): Promise<Session<Message, D>> {
-    const { sessionId, userId, data, metadata } = run;
+    const { sessionId, userId, data, metadata, label, expiresInMs } = run;
     const sessions = scoped(userId);
-    const init = { agent: name, ...(data && { data }), ...(metadata && { metadata }) };
+    const init = {
+      agent: name,
+      ...(data && { data }),
+      ...(metadata && { metadata }),
+      ...(label !== undefined && { label }),
+      ...(expiresInMs !== undefined && { expiresInMs }),
+    };
     if (sessionId === undefined) return sessions.create(init);
-    const session = await sessions.open(sessionId, { ...(create && { create: init }) });
-    const isKnown = isDeepStrictEqual({ ...session.data, ...data }, { ...session.data });
-    if (data && !isKnown) await session.setData(data);
+    const session = await sessions
+      .open(sessionId, { ...(create && { create: init }) })
+      .catch((error: unknown) => {
+        // Another user's is not found, as without `create`; who asks is not told that it exists.
+        if (userId !== undefined && HoldfastError.is(error, "SESSION_EXISTS"))
+          return sessions.open(sessionId);
+        throw error;
+      });
+    await bring(session, { data, ...(session.record.version > 1 && { expiresInMs }) });
     return session;
+  }
+
+  /** What a run brings along for a session that is there. */
+  async function bring(
+    session: Session<Message, D>,
+    { data, expiresInMs }: Pick<RunOptions<D>, "data" | "expiresInMs">,
+  ): Promise<void> {
+    const isKnown = isDeepStrictEqual({ ...session.data, ...data }, { ...session.data });
+    await Promise.all([
+      data && !isKnown && session.setData(data),
+      expiresInMs !== undefined && session.touch({ expiresInMs }),
+    ]);
   }
 
   /** A session that lasts as long as one run. */
@@ -111,14 +140,15 @@ export function createAgent<D extends object = Record<string, unknown>>(options:
     occasion: RunRequest<D>["occasion"],
     run: RunRequest<D>["options"],
     onStarted?: () => void,
+    sessions = isStateless ? undefined : scoped(session.record.userId),
   ): Promise<AgentResult<D>> {
+    checkWait(run.turnWaitMs);
     const report = (operation: string, error: unknown): void => {
       process.emitWarning(
         `${operation} of session ${JSON.stringify(session.id)} failed: ${String(error)}`,
         "HoldfastWarning",
       );
     };
-    const sessions = isStateless ? undefined : scoped(session.record.userId);
     return runOnce(await ready(), {
       session,
       sessions,
@@ -132,6 +162,7 @@ export function createAgent<D extends object = Record<string, unknown>>(options:
 
   async function run(prompt: Prompt, given: RunOptions<D> = {}): Promise<AgentResult<D>> {
     const messages = promptMessages(prompt);
+    checkWait(given.turnWaitMs);
     given.signal?.throwIfAborted();
     const isStateless = given.sessionId === undefined && !hasSessions;
     const session = isStateless ? await passing(given) : await openFor(given);
@@ -149,7 +180,7 @@ export function createAgent<D extends object = Record<string, unknown>>(options:
 
   async function approvalsIn(session: Session<Message, D>): Promise<PendingApproval[]> {
     const { window: own } = await ready();
-    return waiting(pendingCalls(await session.context({ ...own, repair: false })), Date.now());
+    return waiting(pendingCalls(await turnContext(session, own)), Date.now());
   }
 
   const agent: Agent<D> = {
@@ -171,9 +202,12 @@ export function createAgent<D extends object = Record<string, unknown>>(options:
       ),
     async open(sessionId, { create = true, ...given } = {}) {
       const session = await openFor({ ...given, ...(sessionId !== undefined && { sessionId }) }, create);
-      return createChat(agent, session, given, (messages, options, onStarted) =>
-        perform(session, false, { kind: "prompt", messages }, options, onStarted),
-      );
+      return createChat(agent, session, given, async (messages, options, onStarted) => {
+        // Another process may have left a turn since the chat was opened.
+        await session.refresh();
+        await bring(session, options);
+        return perform(session, false, { kind: "prompt", messages }, options, onStarted);
+      });
     },
     async resume(sessionId, given = {}) {
       const session = await openTurn(sessionId, given.userId);
@@ -182,7 +216,7 @@ export function createAgent<D extends object = Record<string, unknown>>(options:
     async approve(sessionId, answer, given = {}) {
       const session = await scoped(given.userId).open(sessionId);
       const pending = session.record.turn
-        ? pendingCalls(await session.context({ ...(await ready()).window, repair: false }))
+        ? pendingCalls(await turnContext(session, (await ready()).window))
         : [];
       const asked = pending.find(({ toolCallId }) => toolCallId === answer.toolCallId);
       if (!asked?.request || asked.isApproved !== undefined) {
@@ -197,7 +231,14 @@ export function createAgent<D extends object = Record<string, unknown>>(options:
       const session = await scoped(userId).open(sessionId);
       return session.record.turn ? approvalsIn(session) : [];
     },
-    asTool: ({ description }) => agentTool(agent, description, perform),
+    async fork(sessionId, { userId, ...at } = {}) {
+      const forked = await scoped(userId).fork(sessionId, at);
+      return agent.open(forked.id, { userId });
+    },
+    asTool: ({ description }) =>
+      subAgentTool(agent, description, (session, sessions, occasion, given) =>
+        perform(session, false, occasion, given, undefined, sessions),
+      ),
     async close() {
       await own?.close();
     },

@@ -19,14 +19,15 @@ export type RunPrompt<D extends object> = (
 
 interface Sent<D extends object> {
   readonly events: Channel<AgentEvent<D>>;
-  readonly over: Promise<void>;
+  /** Resolves once the turn is over, with its failure where it failed. */
+  readonly over: Promise<{ readonly error?: unknown }>;
   isReceived: boolean;
 }
 
 export function createChat<D extends object>(
   agent: Agent<D>,
   session: Session<Message, D>,
-  defaults: ChatRunOptions<D> & { readonly userId?: string },
+  defaults: ChatRunOptions<D> & { readonly userId?: string | undefined },
   runPrompt: RunPrompt<D>,
 ): Chat<D> {
   let sent: Sent<D> | undefined;
@@ -63,10 +64,17 @@ export function createChat<D extends object>(
         started.resolve,
       );
       // Whoever receives gets the failure; before the start it is the sender's.
-      const over = running.then(events.end, (error: unknown) => {
-        events.fail(error);
-        started.reject(error);
-      });
+      const over = running.then(
+        () => {
+          events.end();
+          return {};
+        },
+        (error: unknown) => {
+          events.fail(error);
+          started.reject(error);
+          return { error };
+        },
+      );
       await started.promise;
       sent = { events, over, isReceived: false };
     },
@@ -82,8 +90,10 @@ export function createChat<D extends object>(
     resume: (options) => agent.resume(session.id, { ...kept, ...options }),
     approve: (answer, options) => agent.approve(session.id, answer, { ...kept, ...options }),
     async close() {
-      await sent?.over;
+      const end = await sent?.over;
       await session.close();
+      // A failure that nobody received is not for nobody.
+      if (end && "error" in end && !sent?.isReceived) throw end.error;
     },
   };
   return chat;

@@ -4,6 +4,8 @@
  * @module holdfast/agent
  */
 export { createAgent } from "./agent.ts";
+export type { AgentToolDefinition } from "./agent-tool.ts";
+export { agentTool } from "./agent-tool.ts";
 export type { OfflineModel, OfflineModelOptions } from "./offline-model.ts";
 export { offlineModel } from "./offline-model.ts";
 export type { Route, RouteDefinition, RouteEvent, RouteStep } from "./routes.ts";

@@ -13,22 +13,53 @@ import { invalidArgument } from "../log/errors.ts";
 import type { Usage } from "../log/record.ts";
 import { NO_USAGE } from "../log/record.ts";
 import { isPlainObject } from "../log/values.ts";
+import { newMessages } from "../session/input.ts";
 import type { Message } from "../session/types.ts";
 import type { Prompt } from "./types.ts";
 
 export type ToolOutput = ToolResultPart["output"];
 
 const ROLES: ReadonlySet<unknown> = new Set(["system", "user", "assistant", "tool"]);
+/** @see https://ai-sdk.dev/docs/reference/ai-sdk-core/model-message */
+const PARTS: ReadonlySet<string> = new Set([
+  "text",
+  "reasoning",
+  "reasoning-file",
+  "custom",
+  "tool-call",
+  "tool-result",
+  "tool-approval-request",
+  "tool-approval-response",
+]);
 
-/** @throws INVALID_ARGUMENT unless it is a text with something in it, or messages of the user. */
+/** @throws INVALID_ARGUMENT unless it is a text with something in it, or messages of the user or of tools. */
 export function promptMessages(prompt: Prompt): ModelMessage[] {
   if (typeof prompt === "string") {
     if (prompt.trim() === "") throw invalidArgument("the prompt is empty; give what the user says");
     return [{ role: "user", content: prompt }];
   }
-  const list: unknown = Array.isArray(prompt) ? prompt : [prompt];
-  if (isModelMessages(list) && list.length > 0 && list.every(({ role }) => role === "user")) return list;
-  throw invalidArgument("the prompt must be a text, or one or more messages of the user");
+  const given: unknown = Array.isArray(prompt) ? prompt : [prompt];
+  const list: unknown = Array.isArray(given) ? given.map(withTextUrls) : given;
+  // What can't be stored is refused before a session is made for it.
+  if (isModelMessages(list) && list.length > 0 && list.every(isOfUser) && newMessages(list)) return list;
+  throw invalidArgument("the prompt must be a text, or messages of the user or of tools");
+}
+
+/** A URL object is a class of the platform; as text it means the same to the AI SDK, and can be stored. */
+function withTextUrls(message: unknown): unknown {
+  if (!isPlainObject(message) || !Array.isArray(message.content)) return message;
+  const content = message.content.map((part: unknown) =>
+    isPlainObject(part)
+      ? Object.fromEntries(
+          Object.entries(part).map(([key, value]) => [key, value instanceof URL ? value.href : value]),
+        )
+      : part,
+  );
+  return { ...message, content };
+}
+
+function isOfUser({ role }: ModelMessage): boolean {
+  return role === "user" || role === "tool";
 }
 
 /**
@@ -47,15 +78,21 @@ export function modelMessages(stored: readonly object[], sessionId: string | und
 
 /** The AI SDK checks each message against its schema before it sends them; this tells its shape from others. */
 function isModelMessages(messages: unknown): messages is ModelMessage[] {
-  return (
-    Array.isArray(messages) &&
-    messages.every(
-      (message: unknown) =>
-        isPlainObject(message) &&
-        ROLES.has(message.role) &&
-        (typeof message.content === "string" || Array.isArray(message.content)),
-    )
-  );
+  return Array.isArray(messages) && messages.every(isModelMessage);
+}
+
+function isModelMessage(message: unknown): boolean {
+  if (!isPlainObject(message) || !ROLES.has(message.role)) return false;
+  const { role, content } = message;
+  if (typeof content === "string") return role !== "tool";
+  return Array.isArray(content) && content.every((part: unknown) => isPlainObject(part) && isModelPart(part));
+}
+
+/** Parts of other SDKs have other types, or the same with other fields. */
+function isModelPart(part: Readonly<Record<string, unknown>>): boolean {
+  if (part.type === "image") return "image" in part;
+  if (part.type === "file") return "data" in part;
+  return typeof part.type === "string" && PARTS.has(part.type);
 }
 
 function withoutApprovals(message: object): object[] {

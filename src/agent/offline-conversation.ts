@@ -41,6 +41,9 @@ export interface Conversation {
 const SUMMARY =
   /(?:^[^\p{L}\n]*(?:(?:this|here|is|an?|the|earlier|previous|prior|conversation)\s+)*summary\b[^\n:]*:|<summary>)\s*/imu;
 
+/** Where the next message of a transcript begins. */
+const ROLE = /^(?=(?:user|assistant|tool|system): )/mu;
+
 /** Reads the messages of a prompt, in the AI SDK's shape. Pure. */
 export function readConversation(messages: readonly Message[]): Conversation {
   const last = messages.findLastIndex(({ role }) => role === "user");
@@ -57,6 +60,16 @@ export function readConversation(messages: readonly Message[]): Conversation {
     calls: callsIn(messages.slice(last + 1)),
     nextCall: nextCallIn(messages),
   };
+}
+
+/** The messages of a transcript that begins each with its role, as a summariser is sent it; else the message as it is. */
+export function transcriptIn(message: Message): Message[] {
+  const text = textOf(message);
+  if (message.role !== "user" || text.search(ROLE) !== 0) return [message];
+  return text.split(ROLE).map((said) => {
+    const [role = "", ...words] = said.split(": ");
+    return { role: role === "user" ? "user" : "assistant", content: words.join(": ").trim() };
+  });
 }
 
 const NOTHING: Message = { role: "assistant", content: "" };

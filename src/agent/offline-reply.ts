@@ -11,7 +11,7 @@
 import { isPlainObject } from "../log/values.ts";
 import type { Message } from "../session/types.ts";
 import type { Conversation, PastCall } from "./offline-conversation.ts";
-import { isSuccess, jsonOf, readConversation } from "./offline-conversation.ts";
+import { isSuccess, jsonOf, readConversation, transcriptIn } from "./offline-conversation.ts";
 import { extractFromAll, extractValues, indexOfWord } from "./offline-extract.ts";
 import { acknowledge, cut, factsIn, PROPER_NAME, recall, summaryOf, wordsOf } from "./offline-facts.ts";
 import { filled, propertiesOf } from "./offline-schema.ts";
@@ -84,7 +84,10 @@ export function offlineReply(messages: readonly Message[], request: OfflineReque
   const asked = /Please tell me: (\S+)\.\s*$/u.exec(conversation.replyBefore)?.[1];
   const situation: Situation = { conversation, tools, script, told, asked };
   // A summariser is offered no tools. Of what it sums up, nothing is for it to carry out.
-  if (isAskedForSummary(situation) && !request.json) return { text: summaryOf(told), calls: [] };
+  if (isAskedForSummary(situation) && !request.json) {
+    const heard = readConversation(messages.flatMap(transcriptIn)).told;
+    return { text: summaryOf(heard.map((text) => scriptOf(text, names).rest).filter(Boolean)), calls: [] };
+  }
   const calls =
     scriptedCalls(situation) ??
     forcedCall(situation, request) ??

@@ -18,7 +18,10 @@ export interface PendingCall extends ToolCallInfo {
 const REQUEST = "tool-approval-request";
 const RESPONSE = "tool-approval-response";
 
-/** The calls of the last message that makes any, as far as nothing after it answers them. */
+/**
+ * The calls of the last message that makes any, as far as nothing after it answers them. One that waits for approval
+ * does so only until the user goes on without it.
+ */
 export function pendingCalls(messages: readonly Message[]): PendingCall[] {
   const last = messages.findLastIndex((message) => toolCallsOf({ ...message }).length > 0);
   const message = messages[last];
@@ -31,6 +34,7 @@ export function pendingCalls(messages: readonly Message[]): PendingCall[] {
       return part.type === RESPONSE ? [[part.approvalId, part.approved === true]] : [];
     }),
   );
+  const isOverruled = after.some(({ role }) => role === "user");
   return toolCallsOf({ ...message })
     .filter(({ id, waitsFor }) => !answered.has(id) && waitsFor !== "provider")
     .map(({ id: toolCallId, name: toolName }) => {
@@ -39,7 +43,8 @@ export function pendingCalls(messages: readonly Message[]): PendingCall[] {
       const request = requestOf(parts, call);
       const isApproved = request && responses.get(request.approvalId);
       return { ...call, ...(request && { request }), ...(isApproved !== undefined && { isApproved }) };
-    });
+    })
+    .filter(({ request, isApproved }) => !(isOverruled && request && isApproved === undefined));
 }
 
 /** Those that wait for approval at `nowMs`. */

@@ -6,7 +6,7 @@ import { jsonSchema } from "ai";
 import { invalidArgument } from "../log/errors.ts";
 import type { SessionRecord } from "../log/record.ts";
 import { isPlainObject } from "../log/values.ts";
-import { checkData } from "../session/data.ts";
+import { problemsWith } from "../session/data.ts";
 import type { Session } from "../session/types.ts";
 import type { KnownRoute } from "./routes.ts";
 import { isCompleted, lastRouteOf } from "./routes.ts";
@@ -103,7 +103,8 @@ function collectTool(known: KnownRoute, session: Session, listener: RouteListene
       if (foreign.length > 0)
         throw invalidArgument(`there is no field ${foreign.join(", ")}; nothing was saved`);
       if (names.length === 0) throw invalidArgument("no field was given; nothing was saved");
-      await checkData(route.data, { ...before.known, ...patch }, session.id);
+      const problems = await problemsWith(route.data, { ...before.known, ...patch });
+      if (problems.length > 0) throw invalidArgument(`nothing was saved: ${problems.join("; ")}`);
       const own = { ...record.dataByRoute[route.id], ...patch };
       const after = known.progress({ ...record, dataByRoute: { ...record.dataByRoute, [route.id]: own } });
       const output = { saved: names, missing: after.missing, complete: after.step === undefined };
@@ -112,13 +113,13 @@ function collectTool(known: KnownRoute, session: Session, listener: RouteListene
           target.setData(patch, { route: route.id }),
           ...(after.step === undefined
             ? [target.completeRoute(route.id)]
-            : after.step.id === record.step?.id
+            : record.route?.id !== route.id || after.step.id === record.step?.id
               ? []
               : [target.enterStep({ id: after.step.id })]),
         ],
         async after() {
           await listener.collected(known, record.data);
-          if (after.step === undefined) await listener.completed(known);
+          if (after.step === undefined && !isCompleted(record, route.id)) await listener.completed(known);
         },
       });
     },

@@ -18,11 +18,11 @@ export interface RouteStep {
 }
 
 /** What a route's hooks are told. */
-export interface RouteEvent {
+export interface RouteEvent<D = Readonly<Record<string, unknown>>> {
   readonly routeId: string;
   readonly sessionId: string;
   readonly userId?: string;
-  readonly data: Readonly<Record<string, unknown>>;
+  readonly data: D;
 }
 
 export interface Route {
@@ -40,10 +40,13 @@ export interface Route {
 
 type KeyOf<D> = keyof D & string;
 
-export interface RouteDefinition<D extends object> extends Omit<Route, "data" | "steps"> {
+export interface RouteDefinition<D extends object>
+  extends Omit<Route, "data" | "steps" | "onEnter" | "onComplete"> {
   /** What is collected: an object, each field of which is checked before it is saved. */
   readonly data: DataSchema<D>;
   readonly steps: readonly (Omit<RouteStep, "collect"> & { readonly collect: readonly KeyOf<D>[] })[];
+  onEnter?(event: RouteEvent<Readonly<Partial<D>>>): unknown;
+  onComplete?(event: RouteEvent<Readonly<D>>): unknown;
 }
 
 /**

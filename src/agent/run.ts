@@ -13,7 +13,7 @@ import type { AgentSetting, RunSetting } from "./setting.ts";
 import type { Occasion, TurnEnd } from "./turn-loop.ts";
 import { runTurnLoop } from "./turn-loop.ts";
 import type { AgentEvent, AgentResult, RunContext, RunOptions } from "./types.ts";
-import { compactIfLong, entitle } from "./upkeep.ts";
+import { compactIfLong, entitle, isUntitled } from "./upkeep.ts";
 
 /** How often a run looks whether the turn that it waits for is over. */
 const POLL_MS = 25;
@@ -41,7 +41,8 @@ export async function runOnce<D extends object>(
 ): Promise<AgentResult<D>> {
   const { session, isStateless, occasion, options, report } = request;
   const emit = options.onEvent ?? (() => undefined);
-  const isNew = session.label === undefined;
+  const isNew =
+    session.label === undefined || (occasion.kind !== "prompt" && (await isUntitled(agent, session)));
   const run = runSetting(agent, request, emit);
   const isAfterCrash = session.record.turn !== undefined;
   const end = await withTurn(agent, request, (turn) =>
@@ -87,10 +88,28 @@ async function withTurn<D extends object>(
       );
     } catch (error) {
       const leftMs = until - performance.now();
-      if (isBegun || leftMs <= 0 || !HoldfastError.is(error, "TURN_IN_PROGRESS")) throw error;
-      await setTimeout(Math.min(waitMs, leftMs), undefined, signal && { signal });
+      if (isBegun) throw error;
+      if (leftMs <= 0 || !HoldfastError.is(error, "TURN_IN_PROGRESS")) throw unbegun(error, session.id);
+      await setTimeout(Math.min(waitMs, leftMs), undefined, signal && { signal }).catch(
+        (stopped: unknown) => {
+          // A timer rejects with an error of its own.
+          signal?.throwIfAborted();
+          throw stopped;
+        },
+      );
     }
   }
+}
+
+/** A store that fails before the turn has begun leaves nothing of it, and says so. */
+function unbegun(error: unknown, sessionId: string): unknown {
+  if (!HoldfastError.is(error) || error.store === undefined) return error;
+  return new HoldfastError(error.code, `${error.message}; of this turn, nothing is saved`, {
+    sessionId: error.sessionId ?? sessionId,
+    store: error.store,
+    retryable: error.retryable,
+    cause: error,
+  });
 }
 
 function runSetting<D extends object>(

@@ -6,6 +6,7 @@
 import { createHash } from "node:crypto";
 import { jsonSchema } from "ai";
 import { HoldfastError } from "../log/errors.ts";
+import { NO_USAGE } from "../log/record.ts";
 import { storedAs } from "../session/typed.ts";
 import type { Message, Session, Sessions } from "../session/types.ts";
 import { promptMessages, textOf } from "./messages.ts";
@@ -13,9 +14,10 @@ import type { RunRequest } from "./run.ts";
 import { withEffects } from "./tools.ts";
 import type { Agent, AgentResult, AgentTools, ToolRun } from "./types.ts";
 
+/** Runs an agent in a session of its caller's, which is one of `sessions`. */
 type Perform<D extends object> = (
   session: Session<Message, D>,
-  isStateless: boolean,
+  sessions: Sessions<Message, D>,
   occasion: RunRequest<D>["occasion"],
   options: RunRequest<D>["options"],
 ) => Promise<AgentResult<D>>;
@@ -33,17 +35,28 @@ const PROMPT = jsonSchema<{ prompt: string }>({
  * The tool. What the child spent is added to its parent's usage with its result, once; where the child fails or is
  * aborted, with the error. Before and after each call the parent gets a checkpoint.
  */
-export function agentTool<D extends object>(
+export function subAgentTool<D extends object>(
   agent: Agent<D>,
   description: string,
   perform: Perform<D>,
 ): AgentTools[string] {
   const { name } = agent;
 
-  async function execute({ prompt }: { prompt: string }, run: ToolRun) {
+  function execute(input: { prompt: string }, run: ToolRun) {
+    const paid: { child?: Session } = {};
+    return withEffects(work(input, run, paid), {
+      // Given up, it has cost what it has cost by then.
+      get usage() {
+        return paid.child?.usage ?? NO_USAGE;
+      },
+    });
+  }
+
+  async function work({ prompt }: { prompt: string }, run: ToolRun, paid: { child?: Session }) {
     const { session: parent, sessions, toolCallId, abortSignal: signal } = run;
+    const options = signal ? { signal } : {};
     if (!parent || !sessions) {
-      const { text, usage } = await agent.run(prompt, { signal });
+      const { text, usage } = await agent.run(prompt, options);
       return withEffects({ text }, { usage });
     }
     const id = childId(name, parent.id, toolCallId);
@@ -51,9 +64,10 @@ export function agentTool<D extends object>(
       openChild(parent, sessions, id, name),
       parent.checkpoint(`before ${name} ${toolCallId}`),
     ]);
+    paid.child = child;
     const spent = () => ({ usage: child.usage });
     try {
-      const text = await answerOf(storedAs<Session<Message, D>>(child), prompt, signal);
+      const text = await answerOf(child, sessions, prompt, options);
       return withEffects(
         { text, sessionId: id },
         {
@@ -69,13 +83,23 @@ export function agentTool<D extends object>(
   }
 
   /** Runs the child, goes on with what a crash left of it, or finds what it answered before one. */
-  async function answerOf(child: Session<Message, D>, prompt: string, signal: AbortSignal): Promise<string> {
+  async function answerOf(
+    child: Session,
+    sessions: Sessions,
+    prompt: string,
+    options: { readonly signal?: AbortSignal },
+  ): Promise<string> {
     const [last] = await child.messages({ last: 1 });
     if (!child.record.turn && last?.role === "assistant") return textOf(last);
     const occasion: RunRequest<D>["occasion"] = child.record.turn
       ? { kind: "resume" }
       : { kind: "prompt", messages: promptMessages(prompt) };
-    const { text, approvals } = await perform(child, false, occasion, { signal });
+    const { text, approvals } = await perform(
+      storedAs<Session<Message, D>>(child),
+      storedAs<Sessions<Message, D>>(sessions),
+      occasion,
+      options,
+    );
     if (approvals.length === 0) return text;
     const waits = approvals.map(({ toolName }) => toolName).join(", ");
     throw new Error(`${name} waits for approval of ${waits} in its session ${child.id}`);
@@ -86,7 +110,7 @@ export function agentTool<D extends object>(
     inputSchema: PROMPT,
     // Its own log says what it has done already.
     idempotent: true,
-    execute: (input: { prompt: string }, options) => execute(input, storedAs<ToolRun>(options)),
+    execute,
   };
 }
 

@@ -10,6 +10,9 @@ import type { Session } from "../session/types.ts";
 import type { ToolOutput } from "./messages.ts";
 import type { AgentTools, ToolCallInfo, ToolRun } from "./types.ts";
 
+/** A longer timer would fire at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
 /** What comes with a result: it is committed with it, and what it cost is counted with it. */
 export interface ToolEffects {
   readonly usage?: Usage;
@@ -35,7 +38,7 @@ export interface ToolOutcome {
 
 const effects = new WeakMap<object, ToolEffects>();
 
-/** `output`, which brings effects with it. */
+/** `output`, which brings effects with it; a promise, those of work that is given up. */
 export function withEffects<T extends object>(output: T, own: ToolEffects): T {
   effects.set(output, own);
   return output;
@@ -68,28 +71,41 @@ export async function runTool(
   const tool = toolOf(tools, call.toolName);
   if (!tool?.execute) return failure(`There is no tool ${JSON.stringify(call.toolName)}.`);
   const timeoutMs = tool.timeoutMs ?? setting.timeoutMs;
-  const timeout = AbortSignal.timeout(timeoutMs);
-  const abortSignal = AbortSignal.any([signal, timeout]);
+  // A timer of our own keeps the process alive while it waits; `AbortSignal.timeout` would not.
+  const timeout = new AbortController();
+  const timer = setTimeout(
+    () => timeout.abort(new DOMException(`no result within ${timeoutMs} ms`, "TimeoutError")),
+    Math.min(Math.ceil(timeoutMs), MAX_TIMER_MS),
+  );
+  const abortSignal = AbortSignal.any([signal, timeout.signal]);
+  const kept = (outcome: ToolOutcome): ToolOutcome => {
+    const bytes = Buffer.byteLength(JSON.stringify(outcome.output));
+    if (bytes <= setting.maxResultBytes) return outcome;
+    return failure(
+      `The result of ${call.toolName} is ${bytes} bytes, more than the ${setting.maxResultBytes} that are kept. Ask for less.`,
+      outcome.effects,
+    );
+  };
+  let working: ToolEffects | undefined;
   try {
     const input: unknown = isRecovered ? await validated(tool, call.input) : call.input;
     const { toolCallId } = call;
     const messages = [...setting.messages];
     const options = { ...setting.run, toolCallId, messages, abortSignal };
-    const returned: unknown = await untilAborted(lastOf(tool.execute(input, options)), abortSignal);
+    const begun: unknown = tool.execute(input, options);
+    working = typeof begun === "object" && begun !== null ? effects.get(begun) : undefined;
+    const returned: unknown = await untilAborted(lastOf(begun), abortSignal);
     const own = typeof returned === "object" && returned !== null ? effects.get(returned) : undefined;
-    const output = await outputOf(tool, call, returned);
-    const bytes = Buffer.byteLength(JSON.stringify(output));
-    if (bytes > setting.maxResultBytes) {
-      return failure(
-        `The result of ${call.toolName} is ${bytes} bytes, more than the ${setting.maxResultBytes} that are kept. Ask for less.`,
-        own,
-      );
-    }
-    return { output, effects: own ?? {} };
+    return kept({ output: await outputOf(tool, call, returned), effects: own ?? {} });
   } catch (error) {
     if (signal.aborted) throw signal.reason;
-    if (timeout.aborted) return failure(`${call.toolName} gave no result within ${timeoutMs} ms.`);
-    return failure(messageOf(error), typeof error === "object" && error !== null ? effects.get(error) : {});
+    if (timeout.signal.aborted)
+      return failure(`${call.toolName} gave no result within ${timeoutMs} ms.`, working);
+    return kept(
+      failure(messageOf(error), typeof error === "object" && error !== null ? effects.get(error) : {}),
+    );
+  } finally {
+    clearTimeout(timer);
   }
 }
 

@@ -20,6 +20,7 @@ import { isCompleted, lastRouteOf } from "./routes.ts";
 import type { AgentSetting, RunSetting } from "./setting.ts";
 import type { ToolOutcome, ToolSetting } from "./tools.ts";
 import { needsApproval, runTool, toolOf } from "./tools.ts";
+import { turnContext } from "./turn-context.ts";
 import type {
   AgentStep,
   AgentTools,
@@ -79,7 +80,10 @@ function createLoop<D extends object>(agent: AgentSetting<D>, run: RunSetting<D>
   let usage: Usage = NO_USAGE;
 
   async function start(occasion: Occasion): Promise<readonly PendingApproval[]> {
-    const stored = await session.context({ ...agent.window, repair: false });
+    const stored =
+      occasion.kind === "prompt"
+        ? await session.context({ ...agent.window, repair: false })
+        : await turnContext(session, agent.window);
     const settled =
       occasion.kind === "prompt" && !occasion.isAfterCrash ? [] : await settle(stored, occasion);
     if ("waiting" in settled) return settled.waiting;
@@ -191,8 +195,13 @@ function createLoop<D extends object>(agent: AgentSetting<D>, run: RunSetting<D>
       ...(changes?.(run.plainSession) ?? []),
     ]);
     if (appended.status === "rejected") {
-      if (!HoldfastError.is(appended.reason, "ENTRY_TOO_LARGE")) throw appended.reason;
-      const value = `The result of ${call.toolName} is too large to keep. Ask for less.`;
+      const { reason }: { reason: unknown } = appended;
+      const isRefused = HoldfastError.is(reason, "INVALID_ARGUMENT");
+      const canBeTold = isRefused || HoldfastError.is(reason, "ENTRY_TOO_LARGE");
+      if (!canBeTold || isErrorOutput(output)) throw reason;
+      const value = isRefused
+        ? `The result of ${call.toolName} can't be kept: ${reason.message}`
+        : `The result of ${call.toolName} is too large to keep. Ask for less.`;
       return commitResult(call, { output: { type: "error-text", value }, effects: {} });
     }
     saved.push(`the result of ${call.toolName}`);
@@ -242,15 +251,15 @@ function createLoop<D extends object>(agent: AgentSetting<D>, run: RunSetting<D>
       );
     } catch (error) {
       if (!(error instanceof ModelCallError)) throw error;
-      if (error.partial !== "") {
-        await turn.append({
-          role: "assistant",
-          content: [{ type: "text", text: error.partial, providerOptions: PARTIAL }],
-        });
-        saved.push("the part of the answer that had come");
-      }
+      await keepPartial(error.partial);
       throw error.cause;
     }
+  }
+
+  async function keepPartial(text: string): Promise<void> {
+    if (text === "") return;
+    await turn.append({ role: "assistant", content: [{ type: "text", text, providerOptions: PARTIAL }] });
+    saved.push("the part of the answer that had come");
   }
 
   async function requests(calls: readonly ToolCallInfo[], tools: AgentTools): Promise<PendingApproval[]> {
@@ -291,7 +300,10 @@ function createLoop<D extends object>(agent: AgentSetting<D>, run: RunSetting<D>
     usage = addUsage(usage, answer.usage);
     const cost = isSpent(answer.usage) ? { usage: answer.usage } : {};
     const { calls, refused, finishReason } = answer;
-    const approvals = calls.length === 0 ? [] : await requests(calls, tools);
+    const approvals = await requests(calls, tools).catch(async (error: unknown) => {
+      await keepPartial(answer.text);
+      throw error;
+    });
     const message = withRequests(answer.message, approvals);
     const said: Message[] = [...(message ? [message] : []), ...refused];
     if (answer.message) messages.push(...modelMessages([answer.message], session.id));
@@ -338,10 +350,14 @@ function createLoop<D extends object>(agent: AgentSetting<D>, run: RunSetting<D>
         ask(left);
         return ended("approval", left);
       }
-      // A turn that was answered already only lacks its end.
-      if (occasion.kind === "resume" && messages.at(-1)?.role === "assistant") {
-        await turn.end();
-        return ended("stop");
+      const last = messages.at(-1);
+      if (occasion.kind === "resume" && last?.role === "assistant") {
+        // A turn that was answered already only lacks its end. Part of an answer is none: the model begins it anew.
+        if (!isPartial(last)) {
+          await turn.end();
+          return ended("stop");
+        }
+        messages.pop();
       }
       for (let count = 1; ; count += 1) {
         const end = await oneStep(count >= agent.maxSteps);
@@ -369,6 +385,13 @@ function createLoop<D extends object>(agent: AgentSetting<D>, run: RunSetting<D>
     await Promise.all(entering(only, run.plainSession));
     await told(only, run.plainSession, run.routes);
   }
+}
+
+function isPartial({ content }: AssistantModelMessage): boolean {
+  return (
+    typeof content !== "string" &&
+    content.some((part) => "providerOptions" in part && part.providerOptions?.holdfast?.partial === true)
+  );
 }
 
 function withRequests(

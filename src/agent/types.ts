@@ -8,13 +8,14 @@ import type {
   LanguageModel,
   ModelMessage,
   streamText,
+  ToolModelMessage,
   ToolSet,
   UserModelMessage,
 } from "ai";
 import type { Usage } from "../log/record.ts";
 import type { DataSchema } from "../session/data.ts";
 import type { StoreSource } from "../session/defaults.ts";
-import type { ContextOptions, Message, Session, Sessions } from "../session/types.ts";
+import type { ContextOptions, ForkOptions, Message, Session, Sessions } from "../session/types.ts";
 import type { Route } from "./routes.ts";
 
 /** What Holdfast needs to know of a tool beside what the AI SDK does. */
@@ -37,7 +38,8 @@ export type AgentTools = Readonly<Record<string, ToolSet[string] & ToolPolicy>>;
 export interface ToolRun {
   readonly toolCallId: string;
   readonly messages: ModelMessage[];
-  readonly abortSignal: AbortSignal;
+  /** Always there; optional so that a tool of the AI SDK may name this type. */
+  readonly abortSignal?: AbortSignal | undefined;
   readonly context: Readonly<Record<string, unknown>>;
   /** Absent in a run without a session. */
   readonly session?: Session;
@@ -47,8 +49,9 @@ export interface ToolRun {
   readonly userId?: string;
 }
 
-/** What the user says: a text, or messages of the AI SDK. */
-export type Prompt = string | UserModelMessage | readonly UserModelMessage[];
+/** What the user says: a text, or messages of the AI SDK; or the results of tools that run elsewhere. */
+export type Prompt = string | PromptMessage | readonly PromptMessage[];
+type PromptMessage = UserModelMessage | ToolModelMessage;
 
 /** Settings of `streamText` that are passed on as they are: temperature, maxOutputTokens, providerOptions, … */
 export type ModelSettings = Pick<
@@ -114,7 +117,7 @@ export interface AgentOptions<D extends object = Record<string, unknown>> {
   readonly model: LanguageModel;
   readonly tools?: AgentTools;
   /** Where its sessions are. Without, and without `store`, a run that names no session is stateless. */
-  readonly sessions?: Sessions<Message, D>;
+  readonly sessions?: Sessions<Message, D> | Sessions<ModelMessage, D>;
   /** A store to keep sessions in, in place of `sessions`. */
   readonly store?: StoreSource;
   /** The schema of the sessions' data, with `store`. */
@@ -144,24 +147,29 @@ export interface AgentOptions<D extends object = Record<string, unknown>> {
 
 export interface RunOptions<D extends object = Record<string, unknown>> {
   /** The session to go on with; made where there is none. Without: a new one, where the agent has sessions. */
-  readonly sessionId?: string;
+  readonly sessionId?: string | undefined;
   /** Whose the session is. One of another user is not found. */
-  readonly userId?: string;
-  readonly signal?: AbortSignal;
+  readonly userId?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
   /** Collected data to begin with, merged into what the session holds. */
-  readonly data?: Partial<D>;
-  readonly metadata?: Record<string, unknown>;
+  readonly data?: Partial<D> | undefined;
+  /** Of a session that is made. Default: its first words. */
+  readonly label?: string | undefined;
+  /** Of a session that is made. */
+  readonly metadata?: Record<string, unknown> | undefined;
+  /** The session counts as absent after this time, from each run on. */
+  readonly expiresInMs?: number | undefined;
   /** Added to the agent's context. */
-  readonly context?: Readonly<Record<string, unknown>>;
-  readonly turnWaitMs?: number;
+  readonly context?: Readonly<Record<string, unknown>> | undefined;
+  readonly turnWaitMs?: number | undefined;
   /** Told of each event as it happens; an error that it throws fails the run. */
-  readonly onEvent?: (event: AgentEvent<D>) => void;
+  readonly onEvent?: ((event: AgentEvent<D>) => void) | undefined;
 }
 
 /** Options of what goes on with a session that is there. */
 export type ResumeOptions<D extends object = Record<string, unknown>> = Omit<
   RunOptions<D>,
-  "sessionId" | "data" | "metadata"
+  "sessionId" | "data" | "label" | "metadata" | "expiresInMs"
 >;
 
 export interface ApprovalAnswer {
@@ -272,6 +280,8 @@ export interface Agent<D extends object = Record<string, unknown>> extends Async
   approve(sessionId: string, answer: ApprovalAnswer, options?: ResumeOptions<D>): Promise<AgentResult<D>>;
   /** The tool calls of a session that wait for approval. */
   approvals(sessionId: string, options?: { userId?: string }): Promise<PendingApproval[]>;
+  /** A new session that inherits this one's history, at any message of it. Nothing is copied. */
+  fork(sessionId: string, options?: ForkOptions): Promise<Chat<D>>;
   /**
    * This agent as a tool of another: each call runs in a child session of the caller's, with a log of its own.
    *

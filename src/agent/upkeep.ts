@@ -5,8 +5,9 @@
  */
 import type { LanguageModel } from "ai";
 import { generateText } from "ai";
+import { isKnown } from "../log/entry.ts";
 import type { Message, Session } from "../session/types.ts";
-import { modelMessages, textOf } from "./messages.ts";
+import { isSpent, modelMessages, textOf, usageOf } from "./messages.ts";
 import type { AgentSetting } from "./setting.ts";
 import type { CompactionOptions } from "./types.ts";
 
@@ -34,21 +35,34 @@ export async function compactIfLong<D extends object>(
   if (!isLong) return;
   await session.compact({
     keepLast,
-    summarize: (older) => summaryOf(compaction, options.model, older, session.id),
+    summarize: (older) => summaryOf(compaction, options.model, older, session),
   });
 }
 
-async function summaryOf(
+async function summaryOf<D extends object>(
   { summarize }: CompactionOptions,
   own: LanguageModel,
   messages: Message[],
-  sessionId: string,
+  session: Session<Message, D>,
 ): Promise<Message> {
   const made = typeof summarize === "function" ? await summarize(messages) : undefined;
   if (typeof made === "object") return made;
   const model = typeof summarize === "function" || summarize === undefined ? own : summarize;
-  const text = made ?? (await ask(model, SUMMARIZE, messages, sessionId));
+  const text = made ?? (await ask(model, SUMMARIZE, messages, session));
   return { role: "user", content: `Summary of the conversation so far: ${text}` };
+}
+
+/** Whether the turn that is gone on with is the session's first, from whose words its label comes. */
+export async function isUntitled<D extends object>(
+  { options }: AgentSetting<D>,
+  session: Session<Message, D>,
+): Promise<boolean> {
+  const { turn } = session.record;
+  if (options.title === undefined || !turn) return false;
+  for await (const entry of session.entries({ types: ["label.set"], reverse: true })) {
+    return isKnown(entry) && entry.type === "label.set" && entry.data.automatic && entry.seq > turn.seq;
+  }
+  return false;
 }
 
 /** Gives a session that was new its title. */
@@ -60,21 +74,24 @@ export async function entitle<D extends object>(
   if (title === undefined) return;
   const messages = await session.messages({ last: 10 });
   const text =
-    typeof title === "function" ? await title(messages) : await ask(title, ENTITLE, messages, session.id);
+    typeof title === "function" ? await title(messages) : await ask(title, ENTITLE, messages, session);
   const line = text.trim().split("\n", 1)[0]?.slice(0, MAX_TITLE_CHARACTERS).trim();
   if (line) await session.rename(line.isWellFormed() ? line : line.slice(0, -1));
 }
 
-async function ask(
+/** Asks a model about the conversation. What that costs is the session's. */
+async function ask<D extends object>(
   model: LanguageModel,
   instructions: string,
   messages: readonly Message[],
-  sessionId: string,
+  session: Session<Message, D>,
 ): Promise<string> {
-  const transcript = modelMessages(messages, sessionId)
+  const transcript = modelMessages(messages, session.id)
     .map((message) => `${message.role}: ${wordsOf(message.content)}`)
     .join("\n");
-  const { text } = await generateText({ model, instructions, prompt: transcript });
+  const { text, usage } = await generateText({ model, instructions, prompt: transcript });
+  const spent = usageOf(usage);
+  if (isSpent(spent)) await session.addUsage(spent);
   if (text.trim() === "") throw new Error("the model answered with nothing");
   return text;
 }

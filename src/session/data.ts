@@ -43,15 +43,21 @@ export async function checkData(
   sessionId: string,
 ): Promise<void> {
   if (schema === undefined) return;
-  const result = await schema["~standard"].validate(data);
-  const issues = (result.issues ?? []).filter((issue) => !isAboutMissing(issue, data));
-  if (issues.length === 0) return;
-  const reasons = issues.map((issue) => `${pathOf(issue).join(".") || "data"}: ${issue.message}`).join("; ");
+  const reasons = (await problemsWith(schema, data)).join("; ");
+  if (reasons === "") return;
   throw new HoldfastError(
     "INVALID_DATA",
     `the data for session ${JSON.stringify(sessionId)} does not fit its schema, so nothing was saved: ${reasons}`,
     { sessionId },
   );
+}
+
+/** What does not fit, and why. */
+export async function problemsWith(schema: DataSchema, data: StoredObject): Promise<string[]> {
+  const { issues = [] } = await schema["~standard"].validate(data);
+  return issues
+    .filter((issue) => !isAboutMissing(issue, data))
+    .map((issue) => `${pathOf(issue).join(".") || "data"}: ${issue.message}`);
 }
 
 function isAboutMissing(issue: SchemaIssue, data: StoredObject): boolean {

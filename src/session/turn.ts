@@ -51,9 +51,18 @@ export async function runTurn<M, T>(
   await writer.refresh();
   const fresh = randomUUID();
   let resumed: string | undefined;
+  const unclaim = (): void => {
+    if (resumed !== undefined) running.delete(resumed);
+    resumed = undefined;
+  };
   await commitNow(writer, {
     command({ record: { turn } }) {
-      resumed = options.resume && turn && !running.has(turn.id) ? turn.id : undefined;
+      unclaim();
+      // Claimed as it is decided: another handle's attempt may go into the same commit.
+      if (options.resume && turn && !running.has(turn.id)) {
+        resumed = turn.id;
+        running.add(resumed);
+      }
       return resumed === undefined
         ? {
             type: "start-turn",
@@ -65,6 +74,9 @@ export async function runTurn<M, T>(
           }
         : { type: "resume-turn", owner, leaseMs };
     },
+  }).catch((error: unknown) => {
+    unclaim();
+    throw error;
   });
   const id = resumed ?? fresh;
   running.add(id);

@@ -255,6 +255,26 @@ describe("tools", () => {
     expect(any.toolCalls[0]).toMatchObject({ toolName: "get_weather", input: { city: "Rome" } });
   });
 
+  test("a call that failed and was made again is told of once", async () => {
+    const call = (toolCallId: string): ModelMessage => ({
+      role: "assistant",
+      content: [{ type: "tool-call", toolCallId, toolName: "get_weather", input: { city: "Lisbon" } }],
+    });
+    const result = (toolCallId: string, type: "text" | "error-text", value: string): ModelMessage => ({
+      role: "tool",
+      content: [{ type: "tool-result", toolCallId, toolName: "get_weather", output: { type, value } }],
+    });
+    const messages = [
+      user("How is the weather in Lisbon?"),
+      call("call-1"),
+      result("call-1", "error-text", "The tool call was interrupted before it gave a result."),
+    ];
+    const again = await generateText({ model, tools, messages, stopWhen: isStepCount(1) });
+    expect(again.toolCalls).toMatchObject([{ toolCallId: "call-2", input: { city: "Lisbon" } }]);
+    const whole = [...messages, call("call-2"), result("call-2", "text", "24 °C")];
+    expect((await generateText({ model, tools, messages: whole })).text).toBe("Lisbon: 24 °C.");
+  });
+
   test("of a very long result it tells the beginning", async () => {
     const dump = tool({ inputSchema: z.object({}), execute: () => "x".repeat(1_000_000) });
     const { text } = await generateText({
@@ -562,6 +582,21 @@ describe("summaries", () => {
     });
     expect(text).toBe("You have not told me your name.");
   });
+});
+
+test("a text of any length and kind is answered in bounded time", async () => {
+  const startedAt = performance.now();
+  for (const text of [
+    "use get_time ",
+    "x",
+    "remember that ....",
+    "my favourite ",
+    "1",
+    "use get_time {",
+    "a@",
+  ])
+    await collect(text.repeat(50_000), { schema: FLIGHT.extend({ phone: z.string() }) });
+  expect(performance.now() - startedAt).toBeLessThan(10_000);
 });
 
 const prompt = (text: string): LanguageModelV4CallOptions["prompt"] => [

@@ -7,6 +7,7 @@ import { holdfast, jsonLines, startOnTerminal, temporaryFolder, temporaryStore }
 
 const COMMANDS = [
   "demo",
+  "chat",
   "ls",
   "show",
   "tail",

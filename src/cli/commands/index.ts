@@ -4,6 +4,7 @@
  */
 import type { Command } from "commander";
 import { registerFork, registerRename } from "./change.ts";
+import { registerChat } from "./chat.ts";
 import { registerConformance } from "./conformance.ts";
 import { registerCopy } from "./copy.ts";
 import { registerDemo } from "./demo.ts";
@@ -24,6 +25,7 @@ import { registerTree } from "./tree.ts";
 export function registerCommands(program: Command): void {
   program.commandsGroup("Try it:");
   registerDemo(program);
+  registerChat(program);
   program.commandsGroup("Look:");
   registerLs(program);
   registerShow(program);
