@@ -29,6 +29,8 @@ export interface ToolSetting {
   readonly signal: AbortSignal;
   readonly timeoutMs: number;
   readonly maxResultBytes: number;
+  /** Told what a tool has brought by the time that the run is aborted. */
+  readonly onGivenUp: (effects: ToolEffects) => Promise<void>;
 }
 
 export interface ToolOutcome {
@@ -60,7 +62,8 @@ export function toolOf(tools: AgentTools, name: string): AgentTools[string] | un
  * Runs one call. Whatever goes wrong in the tool is its result.
  *
  * @param call its input as it was validated, unless `isRecovered`: then as it was stored.
- * @throws the reason of the run's signal, once that aborts; the tool is not waited for then.
+ * @throws the reason of the run's signal, once that aborts. A tool is not waited for then, but for one with effects of its
+ *   own (a sub-agent), which ends by itself and records that it did.
  */
 export async function runTool(
   call: ToolCallInfo,
@@ -86,19 +89,26 @@ export async function runTool(
       outcome.effects,
     );
   };
+  let begun: unknown;
   let working: ToolEffects | undefined;
   try {
     const input: unknown = isRecovered ? await validated(tool, call.input) : call.input;
     const { toolCallId } = call;
     const messages = [...setting.messages];
     const options = { ...setting.run, toolCallId, messages, abortSignal };
-    const begun: unknown = tool.execute(input, options);
+    begun = tool.execute(input, options);
     working = typeof begun === "object" && begun !== null ? effects.get(begun) : undefined;
     const returned: unknown = await untilAborted(lastOf(begun), abortSignal);
     const own = typeof returned === "object" && returned !== null ? effects.get(returned) : undefined;
     return kept({ output: await outputOf(tool, call, returned), effects: own ?? {} });
   } catch (error) {
-    if (signal.aborted) throw signal.reason;
+    if (signal.aborted) {
+      if (working) {
+        await Promise.allSettled([begun]);
+        await setting.onGivenUp(working);
+      }
+      throw signal.reason;
+    }
     if (timeout.signal.aborted)
       return failure(`${call.toolName} gave no result within ${timeoutMs} ms.`, working);
     return kept(

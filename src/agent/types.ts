@@ -141,7 +141,7 @@ export interface AgentOptions<D extends object = Record<string, unknown>> {
   readonly turnWaitMs?: number;
   /** Default: the sessions' `leaseMs`. */
   readonly leaseMs?: number;
-  /** Who works on its turns, for the message that others get. Default: the process. */
+  /** Who works on its turns, for the message that others get; no two live workers may share it. Default: the process. */
   readonly owner?: string;
 }
 

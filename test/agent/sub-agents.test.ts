@@ -181,6 +181,37 @@ onStores(
   STORES,
 );
 
+test("a parent that is aborted has paid for what its child had spent, and the child has recorded its end", async () => {
+  const store = memoryStore();
+  const { promise: never } = Promise.withResolvers<void>();
+  const begun = Promise.withResolvers<void>();
+  const helper = recordingModel(
+    { calls: [call("d1", "look")], tokens: [1000, 10] },
+    {
+      text: "One two",
+      between() {
+        begun.resolve();
+        return never;
+      },
+    },
+  );
+  const tools = { look: tool({ inputSchema: z.object({}), execute: async () => "nothing" }) };
+  const research = createAgent({ name: "researcher", model: helper, tools }).asTool({
+    description: "Looks.",
+  });
+  const model = recordingModel(calls(ask("c1", "A")));
+  const agent = createAgent({ name: "chief", model, store, tools: { research } });
+  const stop = new AbortController();
+  const running = agent.run("Go", { sessionId: "s", signal: stop.signal });
+  const outcome = expect(running).rejects.toThrow("enough");
+  await begun.promise;
+  stop.abort(new Error("enough"));
+  await outcome;
+  const [child] = await childrenOf(agent, "s");
+  expect((await typesIn(store, child?.id ?? "")).at(-1)).toBe("turn.ended:aborted");
+  expect((await agent.sessions.find("s"))?.usage.totalTokens).toBe(15 + 1010);
+});
+
 test("one that gives no result in time is aborted, and what it spent is paid for", async () => {
   const store = memoryStore();
   const { promise: never } = Promise.withResolvers<void>();
