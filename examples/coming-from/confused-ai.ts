@@ -72,11 +72,11 @@ const limited = createAgent({
   name: "chat",
   model,
   sessions: createSessions({ store: shared.namespace("myapp"), clock }),
-  hooks: { afterRun: ({ session: used }) => used?.touch({ expiresInMs: DAY_MS }) },
 });
-await limited.run("My name is Alice.", { sessionId: "s" });
+const dayLong = { sessionId: "s", expiresInMs: DAY_MS };
+await limited.run("My name is Alice.", dayLong);
 now += DAY_MS - 1;
-assert.match((await limited.run("Who am I?", { sessionId: "s" })).text, /Alice/);
+assert.match((await limited.run("Who am I?", dayLong)).text, /Alice/);
 now += DAY_MS;
 assert.equal(await limited.sessions.find("s"), undefined);
 assert.match((await limited.run("Who am I?", { sessionId: "s" })).text, /not told me/);

@@ -158,7 +158,7 @@ const byName = createAgent({
 const live = await byName.open("live");
 await live.run("My name is Alice.");
 await live.send("What is my name?");
-const fork = await byName.open((await byName.sessions.fork("live")).id);
+const fork = await byName.fork("live");
 assert.equal((await fork.session.messages()).length, 3);
 for await (const event of live.receive()) if (event.type === "done") assert.match(event.result.text, /Alice/);
 const { text } = await fork.run("Who am I?");
