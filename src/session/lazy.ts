@@ -7,6 +7,7 @@
 export const branch = once(() => import("./branch.ts"));
 export const checkpoints = once(() => import("./checkpoints.ts"));
 export const compaction = once(() => import("./compaction.ts"));
+export const naming = once(() => import("./store-by-name.ts"));
 export const retention = once(() => import("./retention.ts"));
 export const setting = once(() => import("./set-messages.ts"));
 export const transfer = once(() => import("./transfer.ts"));
