@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The build on the oldest Node that is supported and on the newest: the conformance suite on every embedded store.
+# The build on the oldest Node that is supported and on the newest: the conformance suite on every embedded store,
+# and a turn of an agent.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
@@ -17,4 +18,10 @@ for version in 22.13.0 26; do
       { cat report.txt; exit 1; }
     grep " passed, " report.txt
   done
+  (cd "$root" && "$node" --disable-warning=ExperimentalWarning --input-type=module -e '
+    const { createAgent, offlineModel } = await import("./dist/agent/index.js");
+    const agent = createAgent({ name: "check", model: offlineModel() });
+    const { text } = await agent.run("My name is Alice. What is my name?");
+    console.log(text.includes("Alice") ? "agents work" : process.exit(1));
+  ')
 done
