@@ -4,6 +4,8 @@ export default defineConfig({
   entry: {
     index: "src/index.ts",
     "stores/sqlite": "src/stores/sqlite.ts",
+    "stores/postgres": "src/stores/postgres.ts",
+    "stores/redis": "src/stores/redis.ts",
     "agent/index": "src/agent/index.ts",
     "store/conformance/index": "src/store/conformance/index.ts",
     "cli/main": "src/cli/main.ts",

@@ -27,7 +27,7 @@ export function getDefaultStore(): StoreSource {
  * Opens a store by its name or URL; the engine is loaded only then.
  *
  * `"memory"`, `"file"` and `"sqlite"` take the store's own options; a URL says it all: `memory:`, `file:./sessions`,
- * `sqlite:./sessions.db`.
+ * `sqlite:./sessions.db`, `postgres://localhost/app` (needs the package `pg`), `redis://localhost:6379` (`ioredis`).
  *
  * @throws INVALID_ARGUMENT for a name or URL that is not known.
  * @example

@@ -69,7 +69,9 @@ export function createHost<D extends object>(options: SessionsOptions<D>): Host 
   }
 
   async function close(): Promise<void> {
-    if (runtime === undefined) return;
+    // A store that was given and never used is the sessions' to close all the same.
+    if (runtime === undefined && options.store === undefined) return;
+    runtime ??= openRuntime();
     const { store } = await runtime;
     await Promise.allSettled(underWay);
     try {

@@ -25,9 +25,19 @@ export async function storeByName(
       const { sqliteStore } = await import("../stores/sqlite.ts");
       return sqliteStore({ ...options, path: path ?? textOption(options, "path", "sqlite:./sessions.db") });
     }
+    case "postgres":
+    case "postgresql": {
+      const { postgresStore } = await import("../stores/postgres.ts");
+      return postgresStore({ ...options, url: kindOrUrl });
+    }
+    case "redis":
+    case "rediss": {
+      const { redisStore } = await import("../stores/redis.ts");
+      return redisStore({ ...options, url: kindOrUrl });
+    }
     default:
       throw invalidArgument(
-        `there is no store ${JSON.stringify(kind)}; use memory, file or sqlite, or a URL such as sqlite:./sessions.db`,
+        `there is no store ${JSON.stringify(kind)}; use memory, file, sqlite, postgres or redis, or a URL such as sqlite:./sessions.db or postgres://localhost/app`,
       );
   }
 }

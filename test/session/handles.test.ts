@@ -5,7 +5,9 @@ import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
+import { createSessions } from "../../src/session/sessions.ts";
 import type { Session } from "../../src/session/types.ts";
+import { memoryStore } from "../../src/stores/memory.ts";
 import { collect, onStores, range, refusal, textsOf, user } from "./support.ts";
 
 onStores("handles on one session see each other's changes at once", async ({ sessions }) => {
@@ -159,4 +161,17 @@ test("handles that nobody closes are forgotten: 20,000 opened sessions leave no 
   expect(handlesLeft).toBeLessThan(50);
   // Held, each would take more than a kilobyte.
   expect(heapGrowthBytes).toBeLessThan(4 * 1024 * 1024);
+});
+
+test("closing sessions closes a store that they never used", async () => {
+  const store = memoryStore();
+  let closed = 0;
+  const close = async (): Promise<void> => {
+    closed += 1;
+    await store.close();
+  };
+  const sessions = createSessions({ store: { ...store, close } });
+  await sessions.close();
+  await sessions.close();
+  expect(closed).toBe(1);
 });

@@ -5,6 +5,7 @@
 import { createRequire } from "node:module";
 import type { SessionStore } from "../../src/store/store.ts";
 import { fileStore } from "../../src/stores/file.ts";
+import { postgresStore } from "../../src/stores/postgres.ts";
 import type { SqliteDatabase } from "../../src/stores/sqlite/driver.ts";
 import { sqliteStore } from "../../src/stores/sqlite.ts";
 
@@ -18,15 +19,24 @@ export interface StoreLocation {
   readonly namespaces: readonly string[];
 }
 
+/** A schema of a PostgreSQL database, through pg or postgres.js. */
+export interface PostgresLocation {
+  readonly kind: "pg" | "postgres.js";
+  readonly url: string;
+  readonly schema: string;
+  readonly namespaces: readonly string[];
+}
+
 export interface OpenedStore {
   readonly store: SessionStore;
   /** Closes the store and what was opened for it. Safe to repeat. */
   close(): Promise<void>;
 }
 
-export function openStore({ kind, folder, namespaces }: StoreLocation): OpenedStore {
-  const { store, close } = openRoot(kind, folder);
-  return { store: namespaces.reduce((view, name) => view.namespace(name), store), close };
+export function openStore(location: StoreLocation | PostgresLocation): OpenedStore {
+  const { store, close } =
+    "url" in location ? openPostgres(location) : openRoot(location.kind, location.folder);
+  return { store: location.namespaces.reduce((view, name) => view.namespace(name), store), close };
 }
 
 function openRoot(kind: StoreKind, folder: string): OpenedStore {
@@ -37,13 +47,25 @@ function openRoot(kind: StoreKind, folder: string): OpenedStore {
   return closable(sqliteStore({ database }), () => database.close());
 }
 
+function openPostgres({ kind, url, schema }: PostgresLocation): OpenedStore {
+  const require = createRequire(import.meta.url);
+  if (kind === "pg") {
+    const { Pool }: typeof import("pg") = require("pg");
+    const pool = new Pool({ connectionString: url, max: 4 });
+    return closable(postgresStore({ pool, schema }), () => pool.end());
+  }
+  const postgres: typeof import("postgres") = require("postgres");
+  const sql = postgres(url, { max: 4, onnotice: () => undefined });
+  return closable(postgresStore({ pool: sql, schema }), () => sql.end());
+}
+
 function closable(store: SessionStore, release: () => unknown = () => undefined): OpenedStore {
   let isOpen = true;
   return {
     store,
     async close() {
       await store.close();
-      if (isOpen) release();
+      if (isOpen) await release();
       isOpen = false;
     },
   };

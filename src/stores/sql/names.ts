@@ -42,19 +42,28 @@ export function tableNames(given: Partial<SqlTables> = {}): SqlTables {
         `tables.${key} is no table of Holdfast's; there are ${Object.keys(DEFAULT_TABLES).join(", ")}`,
       );
     }
-    if (typeof name !== "string" || !/^[A-Za-z_][A-Za-z0-9_]*$/.test(name) || name.length > MAX_NAME_LENGTH) {
-      throw invalidArgument(
-        `tables.${key} must be letters, digits and underscores, not beginning with a digit, at most ${MAX_NAME_LENGTH}`,
-      );
-    }
-    const folded = name.toLowerCase();
-    if (/^(sqlite|pg)_/.test(folded))
-      throw invalidArgument(`tables.${key}: ${name} is a name that the engine keeps for itself`);
+    const folded = checkName(`tables.${key}`, name).toLowerCase();
     const other = seen.get(folded);
     if (other !== undefined) throw invalidArgument(`tables.${key} and tables.${other} are both ${name}`);
     seen.set(folded, key);
   }
   return names;
+}
+
+/**
+ * Checks the name of a table or schema and returns it.
+ *
+ * @throws INVALID_ARGUMENT unless it is as {@link tableNames} says.
+ */
+export function checkName(what: string, name: unknown): string {
+  if (typeof name !== "string" || !/^[A-Za-z_][A-Za-z0-9_]*$/.test(name) || name.length > MAX_NAME_LENGTH) {
+    throw invalidArgument(
+      `${what} must be letters, digits and underscores, not beginning with a digit, at most ${MAX_NAME_LENGTH}`,
+    );
+  }
+  if (/^(sqlite|pg)_/i.test(name))
+    throw invalidArgument(`${what}: ${name} is a name that the engine keeps for itself`);
+  return name;
 }
 
 /** `name` as a quoted identifier of standard SQL. */

@@ -3,10 +3,9 @@
  * Commits: each is checked against its session under the write lock and then written, or not touched at all. So a
  * commit that is refused leaves nothing to undo, and fails no other of its batch.
  */
-import type { Entry } from "../../log/entry.ts";
-import { invalidArgument } from "../../log/errors.ts";
-import { callerId, checkSize, encodeData, encodeRecord } from "../../store/codec.ts";
 import type { Commit, CommitOutcome, StoreCapabilities } from "../../store/store.ts";
+import type { EncodedCommit, EncodedEntry } from "../sql/encode.ts";
+import { encodeCommits as encodeForSql } from "../sql/encode.ts";
 import type { SqlTables } from "../sql/names.ts";
 import { quoteName } from "../sql/names.ts";
 import type { Sql } from "./connection.ts";
@@ -16,11 +15,7 @@ import { NAME } from "./errors.ts";
 import type { RecordCache } from "./record-cache.ts";
 
 /** A commit as it will be bound, made before the write lock is taken. */
-interface Encoded {
-  readonly commit: Commit;
-  readonly record: string;
-  /** The ids that callers gave. */
-  readonly ids: readonly string[];
+interface Encoded extends EncodedCommit {
   /** Of each entry all but the session's key, in the order of the columns. */
   readonly rows: readonly (readonly SqlValue[])[];
 }
@@ -31,27 +26,14 @@ interface Encoded {
  * @throws INVALID_ARGUMENT, ENTRY_TOO_LARGE
  */
 export function encodeCommits(commits: readonly Commit[], capabilities: StoreCapabilities): Encoded[] {
-  return commits.map((commit) => {
-    const { sessionId, entries, record } = commit;
-    const ids = entries.flatMap((entry) => callerId(entry) ?? []);
-    if (ids.length > 1 && new Set(ids).size < ids.length) {
-      throw invalidArgument(
-        `a commit to session ${JSON.stringify(sessionId)} holds the same entry id twice; give each entry an id of its own`,
-        sessionId,
-      );
-    }
-    const rows = entries.map((entry) => rowOf(entry, sessionId, capabilities));
-    return { commit, record: encodeRecord(record), ids, rows };
-  });
+  return encodeForSql(commits, NAME, capabilities).map((encoded) => ({
+    ...encoded,
+    rows: encoded.entries.map(rowOf),
+  }));
 }
 
-function rowOf(entry: Entry, sessionId: string, capabilities: StoreCapabilities): SqlValue[] {
-  const data = encodeData(entry);
-  checkSize(data, sessionId, NAME, capabilities);
-  // As JSON, because a lone surrogate or NUL would not come back from a text column.
-  const words = entry.text === undefined ? null : JSON.stringify(entry.text);
-  if (words !== null) checkSize(words, sessionId, NAME, capabilities);
-  return [entry.seq, entry.type, entry.at, storedId(callerId(entry)), entry.commit ?? null, words, data];
+function rowOf({ entry, id, text: words, data }: EncodedEntry): SqlValue[] {
+  return [entry.seq, entry.type, entry.at, storedId(id), entry.commit ?? null, words, data];
 }
 
 export type Committer = (sql: Sql, namespace: string, encoded: Encoded) => CommitOutcome;

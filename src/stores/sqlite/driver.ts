@@ -3,6 +3,12 @@
  * What the store needs of a SQLite driver. node:sqlite, better-sqlite3 and libsql all have it.
  */
 import { HoldfastError, invalidArgument, messageOf } from "../../log/errors.ts";
+import type { Row } from "../sql/rows.ts";
+import { isRow, rowReader } from "../sql/rows.ts";
+import { NAME } from "./errors.ts";
+
+export type { Row } from "../sql/rows.ts";
+export { isRow } from "../sql/rows.ts";
 
 export type SqlValue = string | number | null | Uint8Array;
 
@@ -23,8 +29,6 @@ export interface SqliteDatabase {
   exec(sql: string): unknown;
   prepare(sql: string): SqliteStatement;
 }
-
-export type Row = Readonly<Record<string, unknown>>;
 
 /**
  * The file of `database`, `""` where it is in memory.
@@ -72,27 +76,8 @@ function isStatement(value: unknown): value is SqliteStatement {
   return typeof value === "object" && value !== null && "all" in value && typeof value.all === "function";
 }
 
-export function isRow(value: unknown): value is Row {
-  return typeof value === "object" && value !== null;
-}
-
-/** The whole number in `column`. Some drivers can be set to answer with bigint. */
-export function integer(row: Row, column: string): number {
-  const value = row[column];
-  if (typeof value === "number") return value;
-  if (typeof value === "bigint") return Number(value);
-  throw damaged(column, "number", value);
-}
-
-export function text(row: Row, column: string): string {
-  const value = row[column];
-  if (typeof value === "string") return value;
-  throw damaged(column, "text", value);
-}
-
-export function textOrNull(row: Row, column: string): string | null {
-  return row[column] === null ? null : text(row, column);
-}
+/** Some drivers can be set to answer with bigint. */
+export const { number: integer, text, textOrNull } = rowReader(NAME);
 
 /**
  * An id as it is stored: text, but bytes where it holds NUL, which libsql reads as the end of a text. Bytes and text
@@ -109,12 +94,4 @@ export function idOrNull(row: Row, column: string): string | null {
   // libsql answers so where it reads several rows.
   if (value instanceof ArrayBuffer) return Buffer.from(value).toString();
   return textOrNull(row, column);
-}
-
-function damaged(column: string, expected: string, value: unknown): HoldfastError {
-  return new HoldfastError(
-    "STORE_CORRUPT",
-    `column ${column} holds ${value === null ? "null" : typeof value} where a ${expected} must be; the database was changed by another program: restore a backup`,
-    { store: "sqlite" },
-  );
 }

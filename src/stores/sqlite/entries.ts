@@ -3,9 +3,8 @@
  * Entries as rows, and reading stretches of a log.
  */
 import type { Entry } from "../../log/entry.ts";
-import { HoldfastError, messageOf } from "../../log/errors.ts";
-import { decodeEntry } from "../../store/codec.ts";
 import type { ReadRange } from "../../store/store.ts";
+import { entryOf } from "../sql/encode.ts";
 import type { SqlTables } from "../sql/names.ts";
 import { quoteName } from "../sql/names.ts";
 import type { Sql } from "./connection.ts";
@@ -18,33 +17,19 @@ export const ENTRY_COLUMNS = "seq, type, at, id, commit_id, text, data";
 
 /** The entry in `row`. Throws STORE_CORRUPT where it is none. */
 export function toEntry(row: Row, sessionId: string): Entry {
-  return decodeEntry(
+  return entryOf(
     {
       seq: integer(row, "seq"),
       id: idOrNull(row, "id"),
       type: text(row, "type"),
       at: integer(row, "at"),
-      text: wordsIn(row, sessionId),
+      text: textOrNull(row, "text"),
       commit: textOrNull(row, "commit_id"),
       data: text(row, "data"),
     },
     sessionId,
     NAME,
   );
-}
-
-function wordsIn(row: Row, sessionId: string): string | null {
-  const stored = textOrNull(row, "text");
-  if (stored === null) return null;
-  try {
-    return String(JSON.parse(stored));
-  } catch (error) {
-    throw new HoldfastError(
-      "STORE_CORRUPT",
-      `the text of entry ${integer(row, "seq")} of session ${JSON.stringify(sessionId)} can't be read: ${messageOf(error)}; nothing was changed, run "holdfast doctor"`,
-      { sessionId, store: NAME, cause: error },
-    );
-  }
 }
 
 export type Reader = (sql: Sql, namespace: string, id: string, range: ReadRange) => Entry[];

@@ -1,0 +1,137 @@
+/**
+ * The PostgreSQL store: any number of processes and machines. On a Pool or Client of pg, on postgres.js, on PGlite, or
+ * at a URL.
+ *
+ * @module holdfast/postgres
+ * @example
+ * ```ts
+ * import { createSessions } from "holdfast";
+ * import { postgresStore } from "holdfast/postgres";
+ *
+ * const sessions = createSessions({ store: postgresStore({ url: process.env.DATABASE_URL ?? "" }) });
+ * ```
+ */
+import { invalidArgument } from "../log/errors.ts";
+import { namespaceName, namespacePath } from "../store/namespace.ts";
+import type { SessionStore, StoreCapabilities } from "../store/store.ts";
+import type { Executor, PostgresClient } from "./postgres/client.ts";
+import { executorAt, executorOf } from "./postgres/client.ts";
+import { createCommitter } from "./postgres/commit.ts";
+import { createConnection } from "./postgres/connection.ts";
+import { createReader } from "./postgres/entries.ts";
+import { NAME } from "./postgres/errors.ts";
+import { createLister } from "./postgres/lists.ts";
+import { createRemover } from "./postgres/remove.ts";
+import { qualify } from "./postgres/schema.ts";
+import { createSearcher } from "./postgres/search.ts";
+import { storedNamespace } from "./postgres/values.ts";
+import { encodeCommits } from "./sql/encode.ts";
+import type { SqlTables } from "./sql/names.ts";
+import { tableNames } from "./sql/names.ts";
+
+export type { PgClient, PgliteClient, PostgresClient, PostgresJsClient } from "./postgres/client.ts";
+export type { SqlTables } from "./sql/names.ts";
+
+export type PostgresStoreOptions = PostgresSource & {
+  /** The schema of the tables, made where there is none. Default: the first one of the connection's `search_path`. */
+  readonly schema?: string;
+  /** Other names for tables and view. Default: `holdfast_sessions`, `holdfast_entries`, `holdfast_meta`, … */
+  readonly tables?: Partial<SqlTables>;
+  /** Whether the first use makes and updates the tables, or only `migrate()` does. Default `"auto"`. */
+  readonly migrate?: "auto" | "manual";
+};
+
+type PostgresSource =
+  | {
+      /** A Pool of pg, or the `sql` function of postgres.js. `close()` leaves it open. */
+      readonly pool: PostgresClient;
+      readonly client?: undefined;
+      readonly url?: undefined;
+    }
+  | {
+      /** A connected Client of pg, or a PGlite database. `close()` leaves it open. */
+      readonly client: PostgresClient;
+      readonly pool?: undefined;
+      readonly url?: undefined;
+    }
+  | {
+      /** `postgres://user:password@host:5432/database`. Needs the package pg. `close()` closes the pool made for it. */
+      readonly url: string;
+      readonly pool?: undefined;
+      readonly client?: undefined;
+    };
+
+/** A value of PostgreSQL takes 1 GB as text, and an entry is in memory several times while it is sent. */
+const MAX_ENTRY_BYTES = 32 * 1024 * 1024;
+
+/**
+ * Keeps sessions in PostgreSQL 13 or later. A batch of commits is one statement, so nothing is held between statements:
+ * no session state, no named prepared statement, no lock. It works behind PgBouncer in transaction mode.
+ *
+ * Nothing is opened before the first call. `remove` deletes rows; PostgreSQL keeps dead rows until VACUUM, and its
+ * write-ahead log and backups as long as they are kept.
+ *
+ * @throws INVALID_ARGUMENT for options that make no sense. Calls on the store reject with STORE_UNAVAILABLE where the
+ *   server can't be reached, refuses or cancels a statement, and MIGRATION_REQUIRED where the schema is of a newer
+ *   release, or missing under `migrate: "manual"`.
+ * @example
+ * ```ts
+ * import pg from "pg";
+ * import { postgresStore } from "holdfast/postgres";
+ * const pool = new pg.Pool({ connectionString: process.env.DATABASE_URL });
+ * const store = postgresStore({ pool, schema: "chat" });
+ * ```
+ * @see https://www.pgbouncer.org/features.html for what a pooled connection must not use
+ */
+export function postgresStore(options: PostgresStoreOptions): SessionStore {
+  const { migrate = "auto" } = options;
+  if (migrate !== "auto" && migrate !== "manual") throw invalidArgument('migrate must be "auto" or "manual"');
+  const tables = qualify(tableNames(options.tables), options.schema);
+  const executor = sourceOf(options);
+  const capabilities: StoreCapabilities = {
+    durability: executor.durability,
+    search: "fulltext",
+    watch: "poll",
+    idempotency: "full",
+    listConsistency: "strong",
+    maxEntryBytes: MAX_ENTRY_BYTES,
+    nativeTtl: false,
+    writers: executor.isShared ? "many" : "one-process",
+  };
+
+  const connection = createConnection(executor, tables, migrate);
+  const commitAll = createCommitter(connection, tables);
+  const reader = createReader(connection, tables);
+  const listPage = createLister(connection, tables);
+  const findMessages = createSearcher(connection, tables);
+  const remover = createRemover(connection, tables);
+
+  const view = (path: string): SessionStore => {
+    const namespace = storedNamespace(path);
+    return {
+      name: NAME,
+      capabilities,
+      namespaceName: namespaceName(path),
+      commit: async (commits) => commitAll(namespace, encodeCommits(commits, NAME, capabilities)),
+      find: (ids) => reader.find(namespace, ids),
+      read: (id, range) => reader.read(namespace, id, range),
+      list: (query) => listPage(namespace, query),
+      search: (words, query) => findMessages(namespace, words, query),
+      remove: (id) => remover.remove(namespace, id),
+      sweep: (nowMs, limit) => remover.sweep(namespace, nowMs, limit),
+      migrate: () => connection.migrate(),
+      namespace: (name) => (name === "" ? view(path) : view(namespacePath(path, name))),
+      ping: () => connection.ping(),
+      /** Closes the connection, which all namespaces share. */
+      close: () => connection.close(),
+    };
+  };
+  return view("");
+}
+
+function sourceOf({ pool, client, url }: PostgresStoreOptions): Executor {
+  const given = [pool, client, url].filter((source) => source !== undefined);
+  if (given.length !== 1) throw invalidArgument("give postgresStore one of pool, client and url");
+  const source = pool ?? client;
+  return source === undefined ? executorAt(url ?? "") : executorOf(source);
+}

@@ -1,0 +1,85 @@
+/**
+ * @module
+ * What a commit writes: the columns of a session that it may change, and those of an entry, with their types.
+ */
+import type { EncodedCommit, EncodedEntry } from "../sql/encode.ts";
+import { indexWords } from "./search-words.ts";
+import { arrayText, metadataTokens, storedOrNull, storedText } from "./values.ts";
+
+export const CHANGED = {
+  version: "bigint",
+  seq: "bigint",
+  kind: "text",
+  status: "text",
+  user_id: "text",
+  agent: "text",
+  parent_id: "text",
+  label: "text",
+  updated_at: "double precision",
+  expires_at: "double precision",
+  metadata: "text[]",
+  record: "text",
+} as const;
+
+export const ADDED = {
+  seq: "bigint",
+  at: "double precision",
+  type: "text",
+  id: "text",
+  commit_id: "text",
+  text: "text",
+  data: "text",
+} as const;
+
+type Value = string | number | null;
+
+export function changedOf({ commit, record }: EncodedCommit): Record<keyof typeof CHANGED, Value> {
+  const { version, seq, kind, status, userId, agent, parentId, label, updatedAt, expiresAt, metadata } =
+    commit.record;
+  const tokens = metadataTokens(metadata);
+  return {
+    version,
+    seq,
+    kind,
+    status,
+    user_id: storedOrNull(userId),
+    agent: storedOrNull(agent),
+    parent_id: storedOrNull(parentId),
+    label: storedOrNull(label),
+    updated_at: updatedAt,
+    expires_at: expiresAt ?? null,
+    metadata: tokens.length === 0 ? null : arrayText(tokens),
+    record,
+  };
+}
+
+/** Also the words that the index holds of the entry. */
+export function addedOf({
+  entry,
+  id,
+  text,
+  data,
+}: EncodedEntry): Record<keyof typeof ADDED | "words", Value> {
+  return {
+    seq: entry.seq,
+    at: entry.at,
+    type: storedText(entry.type),
+    id: storedOrNull(id),
+    commit_id: storedOrNull(entry.commit),
+    text,
+    data,
+    words: indexWords(entry),
+  };
+}
+
+/** The columns as fields of a JSON object; an array is a text there. */
+export function fieldsOf(columns: Readonly<Record<string, string>>): string {
+  return Object.entries(columns)
+    .map(([column, type]) => `${column} ${type === "text[]" ? "text" : type}`)
+    .join(", ");
+}
+
+/** What follows such a field where its column takes an array. */
+export function castOf(column: string): string {
+  return column === "metadata" ? "::text[]" : "";
+}

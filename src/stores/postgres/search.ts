@@ -1,0 +1,115 @@
+/**
+ * @module
+ * Search: the index names candidates, newest first, and their text decides.
+ */
+import { positionalId } from "../../log/entry.ts";
+import { holdsTerms, searchTerms, searchText, snippetOf } from "../../log/text.ts";
+import { decodeRecord } from "../../store/codec.ts";
+import type { Keyset } from "../../store/query.ts";
+import { decodeCursor, encodeCursor } from "../../store/query.ts";
+import type { Page, SearchHit, StoreQuery } from "../../store/store.ts";
+import { revisedSeq } from "../sql/hits.ts";
+import { rowReader } from "../sql/rows.ts";
+import type { Connection } from "./connection.ts";
+import { entryColumns, toEntry } from "./entries.ts";
+import { NAME } from "./errors.ts";
+import { filterIn, statusesIn } from "./lists.ts";
+import type { Tables } from "./schema.ts";
+import { wordsQuery } from "./search-words.ts";
+import { arrayText, numbered, textOf } from "./values.ts";
+
+const { text, textOrNull } = rowReader(NAME);
+
+export type Searcher = (namespace: string, words: string, query: StoreQuery) => Promise<Page<SearchHit>>;
+
+interface Candidate extends SearchHit {
+  readonly key: string;
+  /** The position of the message that it revises. */
+  readonly revised: number | undefined;
+}
+
+export function createSearcher(connection: Connection, tables: Tables): Searcher {
+  const { sessions, entries, search } = tables;
+  const pageSql = (filter: string): string =>
+    `WITH page AS MATERIALIZED (SELECT f.session_key, f.seq, f.at FROM ${search} AS f JOIN ${sessions} AS s ON s.key = f.session_key WHERE s.namespace = $1::text AND f.words @@ $2::text::tsquery AND s.status = ANY ($3::text::text[])${filter} ORDER BY ${order("f")} LIMIT $4::text::bigint) SELECT ${entryColumns("e")}, s.key::text AS key, s.id AS session, s.record AS record FROM page AS p JOIN ${sessions} AS s ON s.key = p.session_key JOIN ${entries} AS e ON e.session_key = p.session_key AND e.seq = p.seq ORDER BY ${order("p")}`;
+  const findId = `SELECT id FROM ${entries} WHERE session_key = $1::text::bigint AND seq = $2::text::bigint`;
+
+  const candidates = async (
+    namespace: string,
+    terms: readonly string[],
+    query: StoreQuery,
+    before: Keyset | undefined,
+  ): Promise<Candidate[]> => {
+    const { conditions, values } = filterIn(query);
+    if (before) {
+      conditions.push(
+        "(f.at, f.session_key, f.seq) < (?::text::double precision, ?::text::bigint, ?::text::bigint)",
+      );
+      values.push(String(before.at), ...placeIn(before.id));
+    }
+    const filter = numbered(conditions.map((condition) => ` AND ${condition}`).join(""), 5);
+    const rows = await connection.query(pageSql(filter), [
+      namespace,
+      wordsQuery(terms),
+      arrayText(statusesIn(query)),
+      String(query.limit + 1),
+      ...values,
+    ]);
+    return rows.map((row) => {
+      const sessionId = textOf(text(row, "session"));
+      const entry = toEntry(row, sessionId);
+      return {
+        sessionId,
+        seq: entry.seq,
+        messageId: entry.id,
+        at: entry.at,
+        snippet: searchText(entry) ?? "",
+        record: decodeRecord(text(row, "record"), sessionId, NAME),
+        key: text(row, "key"),
+        revised: revisedSeq(entry),
+      };
+    });
+  };
+
+  /** A message that a fork inherits is in another session's log, and known by its position here. */
+  const idAt = async (key: string, seq: number): Promise<string> => {
+    const [row] = await connection.query(findId, [key, String(seq)]);
+    const id = row ? textOrNull(row, "id") : null;
+    return id === null ? positionalId(seq) : textOf(id);
+  };
+
+  return async (namespace, words, query) => {
+    const terms = searchTerms(words);
+    const scope = JSON.stringify([namespace, terms]);
+    let before = decodeCursor(query, scope);
+    const hits: Candidate[] = [];
+    for (let isMore = true; isMore && hits.length <= query.limit; ) {
+      const page = await candidates(namespace, terms, query, before);
+      hits.push(...page.filter(({ snippet }) => holdsTerms(snippet, terms)));
+      const last = page.at(-1);
+      isMore = page.length > query.limit && last !== undefined;
+      if (last) before = placeOf(last);
+    }
+    const items: SearchHit[] = [];
+    for (const { key, revised, snippet, ...hit } of hits.slice(0, query.limit)) {
+      const messageId = revised === undefined ? hit.messageId : await idAt(key, revised);
+      items.push({ ...hit, messageId, snippet: snippetOf(snippet, terms) });
+    }
+    const last = hits[query.limit - 1];
+    if (hits.length <= query.limit || !last) return { items };
+    return { items, cursor: encodeCursor(query, placeOf(last), scope) };
+  };
+}
+
+function order(table: string): string {
+  return `${table}.at DESC, ${table}.session_key DESC, ${table}.seq DESC`;
+}
+
+function placeOf({ at, key, seq }: Candidate): Keyset {
+  return { at, id: `${key}/${seq}` };
+}
+
+function placeIn(id: string): [key: string, seq: string] {
+  const [key = "", seq = ""] = id.split("/");
+  return [key, seq];
+}

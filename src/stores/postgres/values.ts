@@ -1,0 +1,83 @@
+/**
+ * @module
+ * Values as PostgreSQL can hold them. Every parameter is bound as text and cast in the statement, so that no driver's
+ * own idea of a type plays a part.
+ */
+import { createHash } from "node:crypto";
+import type { SessionRecord } from "../../log/record.ts";
+
+export type SqlValue = string | null;
+
+const ESCAPE = "\u0001";
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters that are escaped
+const NEEDS_ESCAPE = /[\u0000\u0001]|\p{Surrogate}|^\ufeff/gu;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: see above
+const ESCAPED = /\u0001(\u0001|\u0002|\u0003[0-9a-f]{4})/g;
+
+/**
+ * `text` without what PostgreSQL can't hold, NUL and half of a surrogate pair, and without a byte order mark at its
+ * beginning, which PGlite leaves out when it reads. No two texts become the same one, and ASCII keeps its order.
+ */
+export function storedText(text: string): string {
+  return text.replace(NEEDS_ESCAPE, (character) => {
+    if (character === "\0") return `${ESCAPE}\u0001`;
+    if (character === ESCAPE) return `${ESCAPE}\u0002`;
+    return `${ESCAPE}\u0003${character.charCodeAt(0).toString(16)}`;
+  });
+}
+
+/** The text that {@link storedText} made `stored` of. */
+export function textOf(stored: string): string {
+  if (!stored.includes(ESCAPE)) return stored;
+  return stored.replace(ESCAPED, (_, code: string) => {
+    if (code === "\u0001") return "\0";
+    return code === "\u0002" ? ESCAPE : String.fromCharCode(Number.parseInt(code.slice(1), 16));
+  });
+}
+
+export function storedOrNull(text: string | undefined): SqlValue {
+  return text === undefined ? null : storedText(text);
+}
+
+/** An index row takes 2,704 bytes, and two ids, each up to 1,024 bytes where escaped, stand beside a namespace in one. */
+const MAX_NAMESPACE_LENGTH = 255;
+
+/** The path of a namespace, which is ASCII; a long one by its hash, which begins as no path does. */
+export function storedNamespace(path: string): string {
+  if (path.length <= MAX_NAMESPACE_LENGTH) return path;
+  return `#${createHash("sha256").update(path).digest("base64url")}`;
+}
+
+/** `values` as the text of an array, for a parameter that is cast to `text[]`. */
+export function arrayText(values: readonly string[]): string {
+  return `{${values.map((value) => `"${value.replace(/["\\]/g, "\\$&")}"`).join(",")}}`;
+}
+
+/** A number as a `bigint`: past what a position can be, the last one. */
+export function bigintText(value: number): string {
+  const bounded = Math.min(Math.max(value, -1), Number.MAX_SAFE_INTEGER);
+  return String(Math.floor(bounded));
+}
+
+const MAX_TOKEN_LENGTH = 200;
+
+/** What a list can ask of metadata: a text for each key with a plain value, the same for the same key, type and value. */
+export function metadataTokens(metadata: SessionRecord["metadata"]): string[] {
+  const tokens: string[] = [];
+  for (const [key, value] of Object.entries(metadata)) {
+    if (value !== null && !["string", "number", "boolean"].includes(typeof value)) continue;
+    const token = `${JSON.stringify(key)}:${JSON.stringify(value)}`;
+    const isLong = token.length > MAX_TOKEN_LENGTH;
+    tokens.push(isLong ? `#${createHash("sha256").update(token).digest("base64url")}` : token);
+  }
+  return tokens;
+}
+
+/** The statement with `$1`, `$2`, … from `first` on in place of each `?`. */
+export function numbered(sql: string, first: number): string {
+  let index = first - 1;
+  return sql.replace(/\?/g, () => {
+    index += 1;
+    return `$${index}`;
+  });
+}

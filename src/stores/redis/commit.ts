@@ -1,0 +1,187 @@
+/**
+ * @module
+ * Commits: one call of one script for each session of a batch, all sent at once.
+ *
+ * On one server the script changes the indexes in the same step. In a Cluster they are in other slots: rows are added
+ * before the script runs and the former ones are taken out after it, so that a crash between leaves rows too many, which
+ * every list checks against the record, and never one too few.
+ */
+import { HoldfastError } from "../../log/errors.ts";
+import { callerId, checkSize, decodeRecord, encodeData, encodeRecord } from "../../store/codec.ts";
+import type { Commit, CommitOutcome, StoreCapabilities } from "../../store/store.ts";
+import { replyValue } from "./client.ts";
+import type { Engine, ScriptCall, Space } from "./engine.ts";
+import { ask, command, dropRows, newToken, runScripts, scriptOf, sessionKeyList } from "./engine.ts";
+import { toHoldfastError } from "./errors.ts";
+import type { Place, Row } from "./keys.ts";
+import { decodePlace, encodePlace, placeOf } from "./keys.ts";
+import { NAME, toList, toText } from "./replies.ts";
+import { COMMIT_SCRIPT } from "./scripts.ts";
+
+const SCRIPT = scriptOf(COMMIT_SCRIPT);
+
+/** A commit, checked and made text of. */
+interface Encoded {
+  readonly commit: Commit;
+  readonly recordText: string;
+  /** Id or "", header and data of each entry. */
+  readonly entryArgs: readonly string[];
+  readonly place: Place;
+  readonly placeText: string;
+  /** Where the outcome stands in the answer. */
+  readonly position: number;
+}
+
+/** What one script call does: the commits of one session, in order. */
+interface Call extends ScriptCall {
+  readonly id: string;
+  readonly commits: readonly Encoded[];
+}
+
+/**
+ * @throws ENTRY_TOO_LARGE, INVALID_ARGUMENT before anything is written. STORE_UNAVAILABLE where it is not known what took
+ *   place.
+ */
+export async function applyCommits(
+  engine: Engine,
+  space: Space,
+  commits: readonly Commit[],
+  capabilities: StoreCapabilities,
+): Promise<CommitOutcome[]> {
+  const encoded = commits.map((commit, position) => encode(engine, commit, position, capabilities));
+  const bySession = Map.groupBy(encoded, ({ commit }) => commit.sessionId);
+  const calls = [...bySession].map(([id, list]) => callOf(engine, space, id, list));
+  if (engine.connection.isCluster) await addRows(engine, space, encoded);
+
+  const replies = await runScripts(engine.connection, calls);
+  const outcomes = new Array<CommitOutcome>(commits.length);
+  const former: Row[] = [];
+  const failures: unknown[] = [];
+  for (const [index, { id, commits: sent }] of calls.entries()) {
+    const key = space.keys.session(id).record;
+    try {
+      const results = toList(replyValue(replies[index], id)).map(toList);
+      for (const [at, item] of sent.entries()) {
+        const result = (results[at] ?? []).map(toText);
+        const outcome = outcomeOf(result, id);
+        outcomes[item.position] = outcome;
+        if (outcome.status === "committed") {
+          engine.places.set(key, { place: item.placeText });
+          const old = decodePlace(result[1] ?? "");
+          if (old) former.push(...space.keys.rowsOfCommit(id, old));
+        } else {
+          engine.places.delete(key);
+          if (engine.connection.isCluster) former.push(...(await rowsInVain(engine, space, item)));
+        }
+      }
+    } catch (error) {
+      engine.places.delete(key);
+      failures.push(error);
+    }
+  }
+  await dropRows(engine, former);
+  if (failures.length > 0) throw toHoldfastError(failures[0]);
+  return outcomes;
+}
+
+function encode(
+  { ttlMs }: Engine,
+  commit: Commit,
+  position: number,
+  capabilities: StoreCapabilities,
+): Encoded {
+  const { sessionId, entries, record } = commit;
+  const entryArgs = entries.flatMap((entry) => {
+    const data = encodeData(entry);
+    checkSize(data, sessionId, NAME, capabilities);
+    const id = callerId(entry);
+    const header = [entry.type, entry.at, id ?? null, entry.text ?? null, entry.commit ?? null];
+    return [id ?? "", JSON.stringify(header), data];
+  });
+  const recordText = encodeRecord(record);
+  const expiresAt = expiryOf(record.expiresAt, ttlMs);
+  const place = placeOf(record, newToken(), expiresAt);
+  return { commit, recordText, entryArgs, place, placeText: encodePlace(place), position };
+}
+
+function expiryOf(expiresAt: number | undefined, ttlMs: number | undefined): number | undefined {
+  if (ttlMs === undefined) return expiresAt;
+  return Math.min(expiresAt ?? Number.POSITIVE_INFINITY, Date.now() + ttlMs);
+}
+
+function callOf(engine: Engine, space: Space, id: string, commits: readonly Encoded[]): Call {
+  const session = space.keys.session(id);
+  const keys = sessionKeyList(session);
+  const numbers = new Map<string, string>();
+  const rowArgs = (rows: readonly Row[]): string[] => [
+    String(rows.length),
+    ...rows.flatMap(({ key, member }) => {
+      const number = numbers.get(key) ?? String(keys.push(key));
+      numbers.set(key, number);
+      return [number, member];
+    }),
+  ];
+  const { isCluster } = engine.connection;
+  let known = engine.places.get(session.record)?.place ?? "";
+  const args = commits.flatMap((item) => {
+    const { commit, recordText, placeText, entryArgs } = item;
+    const { record, entries, expectedVersion } = commit;
+    const old = decodePlace(known);
+    const head = [
+      String(expectedVersion),
+      String(record.createdAt),
+      String(record.version),
+      recordText,
+      placeText,
+      known,
+      record.expiresAt === undefined ? "" : String(Math.ceil(record.expiresAt)),
+      engine.ttlMs === undefined ? "" : String(engine.ttlMs),
+      ...rowArgs(isCluster ? [] : rowsToAdd(space, item)),
+      ...rowArgs(isCluster || !old ? [] : space.keys.rowsOfCommit(id, old)),
+      String(entries[0]?.seq ?? 0),
+      String(entries.length),
+    ];
+    known = placeText;
+    return [...head, ...entryArgs];
+  });
+  return { script: SCRIPT, id, commits, keys, args };
+}
+
+function rowsToAdd({ keys }: Space, { commit, place }: Encoded): Row[] {
+  const rows = keys.rowsOfCommit(commit.sessionId, place);
+  return commit.expectedVersion === 0 ? [...rows, ...keys.rowsOfLife(commit.sessionId, place)] : rows;
+}
+
+async function addRows({ connection }: Engine, space: Space, encoded: readonly Encoded[]): Promise<void> {
+  const rows = encoded.flatMap((item) => rowsToAdd(space, item));
+  const replies = await connection.send(rows.map(({ key, member }) => command("ZADD", key, "0", member)));
+  for (const reply of replies) replyValue(reply);
+}
+
+/** Rows that were added for a commit that did not take place. That of a creation may also be another creation's. */
+async function rowsInVain(engine: Engine, space: Space, { commit, place }: Encoded): Promise<Row[]> {
+  const { sessionId, expectedVersion } = commit;
+  const rows = space.keys.rowsOfCommit(sessionId, place);
+  if (expectedVersion !== 0) return rows;
+  const held = await ask(engine.connection, command("HGET", space.keys.session(sessionId).record, "p"));
+  const current = decodePlace(toText(held));
+  const kept = new Set(
+    current ? space.keys.rowsOfLife(sessionId, current).map(({ key, member }) => `${key} ${member}`) : [],
+  );
+  const ofLife = space.keys.rowsOfLife(sessionId, place);
+  return [...rows, ...ofLife.filter(({ key, member }) => !kept.has(`${key} ${member}`))];
+}
+
+function outcomeOf([status, first = "", second = ""]: readonly string[], id: string): CommitOutcome {
+  if (status === "ok") return { status: "committed" };
+  if (status === "duplicate") return { status: "duplicate", entryId: first, seq: Number(second) };
+  if (status === "torn") {
+    throw new HoldfastError(
+      "STORE_CORRUPT",
+      `the log of session ${JSON.stringify(id)} is gone and its record is not, so Redis evicted it or another program removed it; nothing was changed: set maxmemory-policy noeviction, and remove the session or restore a backup`,
+      { sessionId: id, store: NAME },
+    );
+  }
+  if (first === "") return { status: "conflict" };
+  return { status: "conflict", current: decodeRecord(first, id, NAME) };
+}

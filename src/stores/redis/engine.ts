@@ -1,0 +1,140 @@
+/**
+ * @module
+ * What all parts of the store work with: one engine for all namespaces, one space for each.
+ */
+import { createHash, randomBytes } from "node:crypto";
+import type { SessionRecord } from "../../log/record.ts";
+import type { Connection, RedisCommand, Reply } from "./client.ts";
+import { isUnknownScript, replyValue } from "./client.ts";
+import type { Keys, Place, Row, SessionKeys } from "./keys.ts";
+
+/** One namespace. */
+export interface Space {
+  readonly path: string;
+  readonly keys: Keys;
+}
+
+export interface Engine {
+  readonly connection: Connection;
+  readonly ttlMs: number | undefined;
+  readonly places: Places;
+}
+
+/** A script and its digest. */
+export interface Script {
+  readonly text: string;
+  readonly sha: string;
+}
+
+export interface ScriptCall {
+  readonly script: Script;
+  readonly keys: readonly string[];
+  readonly args: readonly string[];
+}
+
+export function scriptOf(text: string): Script {
+  return { text, sha: createHash("sha1").update(text).digest("hex") };
+}
+
+/**
+ * Runs scripts, sent all at once; one reply each. Where a server does not know one (it was restarted, or its scripts
+ * were flushed), nothing of it has run, and it is sent again with its text.
+ */
+export async function runScripts(connection: Connection, calls: readonly ScriptCall[]): Promise<Reply[]> {
+  const send = (chosen: readonly ScriptCall[], name: "EVALSHA" | "EVAL"): Promise<Reply[]> =>
+    connection.send(
+      chosen.map(({ script, keys, args }): RedisCommand => {
+        const what = name === "EVAL" ? script.text : script.sha;
+        return { name, args: [what, String(keys.length), ...keys, ...args], ...firstKey(keys) };
+      }),
+    );
+  const replies = await send(calls, "EVALSHA");
+  const unknown = calls.filter((_, index) => isUnknownScript(replies[index]));
+  if (unknown.length === 0) return replies;
+  const repeated = await send(unknown, "EVAL");
+  return replies.map((reply) => (isUnknownScript(reply) ? (repeated.shift() ?? reply) : reply));
+}
+
+function firstKey([key]: readonly string[]): { key?: string } {
+  return key === undefined ? {} : { key };
+}
+
+/** One command for one key. */
+export function command(name: string, key: string, ...args: readonly string[]): RedisCommand {
+  return { name, key, args: [key, ...args] };
+}
+
+/** One command, its value. Throws its failure as a HoldfastError. */
+export async function ask(connection: Connection, one: RedisCommand, sessionId?: string): Promise<unknown> {
+  const [reply] = await connection.send([one]);
+  return replyValue(reply, sessionId);
+}
+
+/**
+ * Takes rows out of their indexes. A failure is no harm and is not reported: a row that no record confirms is skipped
+ * by every list, and taken out by a later one.
+ */
+export async function dropRows({ connection }: Engine, rows: readonly Row[]): Promise<void> {
+  if (rows.length > 0) await connection.send(rows.map(({ key, member }) => command("ZREM", key, member)));
+}
+
+export function sessionKeyList({ record, entries, ids }: SessionKeys): string[] {
+  return [record, entries, ids];
+}
+
+/** What was lately known of sessions, by record key. May be out of date: the place says of which commit it is. */
+export interface Places {
+  get(key: string): Known | undefined;
+  set(key: string, known: Known): void;
+  delete(key: string): void;
+}
+
+export interface Known {
+  /** Where its rows are, as text: no two commits have the same. */
+  readonly place: string;
+  /** The record of that commit, where it was decoded, so that it need not be decoded again. */
+  readonly record?: SessionRecord;
+}
+
+/** Decoded, a record takes a few times the bytes of its text: some 20 MB in all (see `records.ts` for their size). */
+const MAX_PLACES = 4096;
+
+export function createPlaces(): Places {
+  const places = new Map<string, Known>();
+  return {
+    get: (key) => places.get(key),
+    set(key, known) {
+      places.delete(key);
+      places.set(key, known);
+      if (places.size <= MAX_PLACES) return;
+      const [oldest] = places.keys();
+      if (oldest !== undefined) places.delete(oldest);
+    },
+    delete(key) {
+      places.delete(key);
+    },
+  };
+}
+
+/** Tells one attempt to commit from every other; begins with its time, so that old ones can be told. */
+export function newToken(): string {
+  return `${Date.now().toString(36)}.${randomBytes(6).toString("base64url")}`;
+}
+
+/** No attempt lasts as long: after that, what it left is of a crash. */
+const ATTEMPT_MS = 3_600_000;
+
+/**
+ * Whether a row that no record confirms may be taken out. On one server rows and record change in one step, so it may;
+ * in a Cluster its commit may be about to follow.
+ */
+export function isDead({ connection }: Engine, token: string): boolean {
+  if (!connection.isCluster) return true;
+  const attemptedAt = Number.parseInt(token.split(".")[0] ?? "", 36);
+  return attemptedAt < Date.now() - ATTEMPT_MS;
+}
+
+/** All rows of a session that was last seen at `place`. */
+export function allRows({ keys }: Space, id: string, place: Place | undefined): Row[] {
+  return place ? [...keys.rowsOfCommit(id, place), ...keys.rowsOfLife(id, place)] : [];
+}

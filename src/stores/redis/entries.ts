@@ -1,0 +1,88 @@
+/**
+ * @module
+ * Reads a session's log from its stream.
+ */
+import type { Entry } from "../../log/entry.ts";
+import { HoldfastError } from "../../log/errors.ts";
+import { decodeEntry } from "../../store/codec.ts";
+import type { ReadRange } from "../../store/store.ts";
+import type { Connection } from "./client.ts";
+import { ask, command } from "./engine.ts";
+import { NAME, toList, toText } from "./replies.ts";
+
+/** Entries that one command asks for: Redis does nothing else meanwhile. */
+const READ_AT_ONCE = 256;
+
+/**
+ * @param key the stream.
+ * @throws STORE_CORRUPT where an entry is missing or can't be read.
+ */
+export async function readEntries(
+  connection: Connection,
+  key: string,
+  sessionId: string,
+  { after, upTo = Number.POSITIVE_INFINITY, limit, reverse = false, types }: ReadRange,
+): Promise<Entry[]> {
+  const found: Entry[] = [];
+  let low = Math.max(0, Math.floor(after)) + 1;
+  let high = Math.floor(upTo);
+  let next: number | undefined;
+  while (found.length < limit && low <= high && types?.length !== 0) {
+    const count = types ? READ_AT_ONCE : Math.min(READ_AT_ONCE, limit - found.length);
+    const [from, to] = [`${low}-0`, Number.isSafeInteger(high) ? `${high}-0` : "+"];
+    const range = reverse ? ["XREVRANGE", to, from] : ["XRANGE", from, to];
+    const [name = "", first = "", last = ""] = range;
+    const page = toList(
+      await ask(connection, command(name, key, first, last, "COUNT", String(count)), sessionId),
+    );
+    for (const item of page) {
+      const entry = entryOf(item, sessionId);
+      if (next !== undefined && entry.seq !== next) throw gap(next, sessionId);
+      next = entry.seq + (reverse ? -1 : 1);
+      if (found.length < limit && (!types || types.includes(entry.type))) found.push(entry);
+    }
+    if (page.length < count || next === undefined) break;
+    if (reverse) high = next;
+    else low = next;
+  }
+  return found;
+}
+
+function entryOf(item: unknown, sessionId: string): Entry {
+  const [position, fields] = toList(item);
+  const seq = Number.parseInt(toText(position), 10);
+  const values = toList(fields).map(toText);
+  const [type, at, id, text, commit] = headerOf(values[1] ?? "", seq, sessionId);
+  const row = { seq, type: String(type), at: Number(at), data: values[3] ?? "" };
+  return decodeEntry(
+    { ...row, id: textOrNull(id), text: textOrNull(text), commit: textOrNull(commit) },
+    sessionId,
+    NAME,
+  );
+}
+
+function headerOf(text: string, seq: number, sessionId: string): unknown[] {
+  try {
+    const header: unknown = JSON.parse(text);
+    if (Array.isArray(header) && header.length >= 5) return header;
+  } catch (error) {
+    throw corrupt(`entry ${seq}`, "has no header", sessionId, error);
+  }
+  throw corrupt(`entry ${seq}`, "has no header", sessionId);
+}
+
+function textOrNull(value: unknown): string | null {
+  return typeof value === "string" ? value : null;
+}
+
+function gap(seq: number, sessionId: string): HoldfastError {
+  return corrupt(`entry ${seq}`, "is missing", sessionId);
+}
+
+function corrupt(what: string, why: string, sessionId: string, cause?: unknown): HoldfastError {
+  return new HoldfastError(
+    "STORE_CORRUPT",
+    `${what} of session ${JSON.stringify(sessionId)} ${why} in Redis, so another program changed it; nothing was changed: restore a backup, or run "holdfast doctor"`,
+    { sessionId, store: NAME, cause },
+  );
+}

@@ -1,0 +1,121 @@
+/**
+ * @module
+ * Lists: walks one index from its newest end and checks each row against the record, which alone is the truth.
+ */
+import type { SessionRecord } from "../../log/record.ts";
+import type { Keyset } from "../../store/query.ts";
+import { decodeCursor, encodeCursor, matches, orderTime } from "../../store/query.ts";
+import type { Page, StoreQuery } from "../../store/store.ts";
+import type { Engine, Space } from "./engine.ts";
+import { ask, command, dropRows, isDead } from "./engine.ts";
+import type { Member, Row } from "./keys.ts";
+import { parseMember, prefixOf, timeKey } from "./keys.ts";
+import type { Fetched } from "./records.ts";
+import { fetchRecords } from "./records.ts";
+import { toList, toText } from "./replies.ts";
+
+/** Rows that one step reads where most of them may not match. */
+const WALK_AT_ONCE = 200;
+
+/**
+ * A page of the records that match.
+ *
+ * @throws INVALID_ARGUMENT for a cursor that is not of this query.
+ */
+export async function listPage(
+  engine: Engine,
+  space: Space,
+  query: StoreQuery,
+): Promise<Page<SessionRecord>> {
+  const before = decodeCursor(query, space.path);
+  const found: SessionRecord[] = [];
+  for await (const record of walk(engine, space, query, before, query.limit + 1)) {
+    found.push(record);
+    if (found.length > query.limit) break;
+  }
+  found.sort((a, b) => newestFirst(a, b, query.order));
+  const items = found.slice(0, query.limit);
+  const last = items.at(-1);
+  if (found.length <= query.limit || !last) return { items };
+  const keyset = { at: orderTime(last, query.order), id: last.id };
+  return { items, cursor: encodeCursor(query, keyset, space.path) };
+}
+
+/**
+ * The records that match, newest first, each once.
+ *
+ * A session that is committed to between the reading of its row and that of its record has moved up; a walk that began
+ * at the top still gives it, if out of place, since it was there before and after.
+ *
+ * @param before where to go on.
+ * @param atOnce how many the caller will take, if all match.
+ */
+export async function* walk(
+  engine: Engine,
+  space: Space,
+  query: StoreQuery,
+  before?: Keyset,
+  atOnce = WALK_AT_ONCE,
+): AsyncGenerator<SessionRecord> {
+  const key = space.keys.index(query);
+  const lowest = lowestMember(query);
+  const seen = new Set<string>();
+  let highest = highestMember(query, before);
+  let count = Math.min(atOnce, WALK_AT_ONCE);
+  for (;;) {
+    const reply = await ask(
+      engine.connection,
+      command("ZREVRANGEBYLEX", key, highest, lowest, "LIMIT", "0", String(count)),
+    );
+    const members = toList(reply).map(toText);
+    const rows = members.map(parseMember);
+    const ids = [...new Set(rows.map(({ id }) => id))];
+    const fetched = await fetchRecords(engine, space, ids);
+    const records = new Map(ids.map((id, index) => [id, fetched[index]]));
+    const dead: Row[] = [];
+    for (const [index, row] of rows.entries()) {
+      const current = records.get(row.id);
+      if (
+        isConfirmed(row, current, query.order) ||
+        (current && !before && isAbove(current.record, row, query))
+      ) {
+        if (current && !seen.has(row.id) && matches(current.record, query)) {
+          seen.add(row.id);
+          yield current.record;
+        }
+      }
+      if (!isConfirmed(row, current, query.order) && isDead(engine, row.tail))
+        dead.push({ key, member: members[index] ?? "" });
+    }
+    await dropRows(engine, dead);
+    if (members.length < count) return;
+    highest = `(${members.at(-1) ?? ""}`;
+    count = WALK_AT_ONCE;
+  }
+}
+
+/** Whether `row` is of what the session is now. */
+function isConfirmed(row: Member, current: Fetched | undefined, order: StoreQuery["order"]): boolean {
+  if (!current) return false;
+  return order === "created"
+    ? timeKey(current.record.createdAt) === row.time
+    : current.place.startsWith(`${row.tail} `);
+}
+
+function isAbove(record: SessionRecord, row: Member, { order }: StoreQuery): boolean {
+  return timeKey(orderTime(record, order)) > row.time;
+}
+
+function newestFirst(a: SessionRecord, b: SessionRecord, order: StoreQuery["order"]): number {
+  return orderTime(b, order) - orderTime(a, order) || Buffer.compare(Buffer.from(b.id), Buffer.from(a.id));
+}
+
+function highestMember({ order, updatedBefore }: StoreQuery, before: Keyset | undefined): string {
+  // All rows of the id begin so and are longer, hence above.
+  if (before) return `(${prefixOf(before.at, before.id)}`;
+  return order === "updated" && updatedBefore !== undefined ? `(${timeKey(updatedBefore)}` : "+";
+}
+
+function lowestMember({ order, updatedAfter }: StoreQuery): string {
+  return order === "updated" && updatedAfter !== undefined ? `[${timeKey(updatedAfter, 1n)}` : "-";
+}

@@ -1,0 +1,85 @@
+/**
+ * The Redis store on a Cluster whose slots are moved from one master to another while sessions are written to.
+ */
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import { expect, onTestFinished, test } from "vitest";
+import { HoldfastError } from "../../src/log/errors.ts";
+import { commitOf, creation, outcomeOf, say } from "../../src/store/conformance/build.ts";
+import { keysOf } from "../../src/stores/redis/keys.ts";
+import { missingRedis, startRedisCluster } from "../engines/redis-server.ts";
+import { withRaw } from "./redis-harness.ts";
+import { openRedis } from "./redis-open.ts";
+
+const run = promisify(execFile);
+/** The first master has slots 0 to 5460; the lowest are moved first. */
+const MOVED_SLOTS = 1500;
+const missing = missingRedis();
+if (missing) console.log(`left out: resharding under the redis store: ${missing}`);
+
+for (const driver of ["ioredis-cluster", "node-redis-cluster"] as const) {
+  test.skipIf(missing !== undefined && process.env.HOLDFAST_REQUIRE !== "all")(
+    `${driver}: slots that move while sessions are written to lose and repeat nothing`,
+    async () => {
+      if (missing) throw new Error(missing);
+      const servers = await startRedisCluster();
+      onTestFinished(async () => void (await Promise.all(servers.map((server) => server.stop()))));
+      const [first, second] = servers;
+      if (!first || !second) throw new Error("there is no Cluster");
+      const { store, close } = await openRedis({ driver, port: first.port, namespaces: [] });
+      onTestFinished(close);
+      const ids = Array.from({ length: 40 }, (_, index) => `s${index}`);
+      const acknowledged = new Map<string, string[]>();
+      let isOver = false;
+      let unknown = 0;
+      const write = async (id: string): Promise<void> => {
+        const mine: string[] = [];
+        acknowledged.set(id, mine);
+        await store.commit([commitOf(undefined, [creation({ id, userId: "u" })])]);
+        let [record] = await store.find([id]);
+        for (let index = 0; !isOver; index += 1) {
+          const next = commitOf(record, [say(`text ${index}`, `m${index}`)]);
+          try {
+            const { status } = await outcomeOf(store, next);
+            if (status === "committed") mine.push(`m${index}`);
+            record = status === "committed" ? next.record : (await store.find([id]))[0];
+          } catch (error) {
+            expect(HoldfastError.is(error, "STORE_UNAVAILABLE") && error.retryable, String(error)).toBe(true);
+            unknown += 1;
+            [record] = await store.find([id]);
+          }
+        }
+      };
+      const writing = Promise.all(ids.map(write));
+      const node = async (port: number): Promise<string> =>
+        withRaw({ ...first, port }, async (raw) => String(await raw.call("CLUSTER", ["MYID"])));
+      const [from, to] = [await node(first.port), await node(second.port)];
+      await run("redis-cli", [
+        ...["--cluster", "reshard", `127.0.0.1:${first.port}`, "--cluster-from", from, "--cluster-to", to],
+        ...["--cluster-slots", String(MOVED_SLOTS), "--cluster-yes"],
+      ]);
+      isOver = true;
+      await writing;
+      const moved = await withRaw(second, async (raw) => {
+        const records = ids.map((id) => keysOf("holdfast", "").session(id).record);
+        const slots = await Promise.all(records.map((key) => raw.cluster("KEYSLOT", key)));
+        return slots.filter((slot) => slot < MOVED_SLOTS).length;
+      });
+      expect(moved).toBeGreaterThan(0);
+      for (const id of ids) {
+        const entries = await store.read(id, { after: 1, limit: 100_000 });
+        const found = entries.map((entry) => entry.id);
+        const mine = acknowledged.get(id) ?? [];
+        expect(entries.map(({ seq }) => seq)).toEqual(entries.map((_, at) => at + 2));
+        expect(new Set(found).size).toBe(found.length);
+        expect(mine.filter((item) => !found.includes(item))).toEqual([]);
+        expect(mine.length).toBeGreaterThan(10);
+      }
+      const listed = await store.list({ order: "updated", limit: 100, userId: "u", status: "active" });
+      expect(listed.items.map(({ id }) => id).sort()).toEqual([...ids].sort());
+      expect(listed.items).toEqual(await store.find(listed.items.map(({ id }) => id)));
+      console.log(`${driver}: ${moved} sessions moved, ${unknown} commits of unknown outcome`);
+    },
+    60_000,
+  );
+}
