@@ -84,14 +84,33 @@ export async function startRedisCluster(): Promise<RedisServer[]> {
     const busPort = String(await freePort());
     servers.push(
       await startRedis({
-        args: ["--cluster-enabled", "yes", "--cluster-port", busPort, "--loglevel", "warning"],
+        args: [
+          "--cluster-enabled",
+          "yes",
+          "--cluster-port",
+          busPort,
+          "--cluster-node-timeout",
+          "15000",
+          "--loglevel",
+          "warning",
+        ],
       }),
     );
   }
   const places = servers.map(({ port }) => `127.0.0.1:${port}`);
   const made = spawnSync("redis-cli", ["--cluster", "create", ...places, "--cluster-yes"]);
   if (made.status !== 0) throw new Error(`redis-cli could not make a Cluster: ${made.stdout}${made.stderr}`);
+  for (const { port } of servers) await untilServing(port);
   return servers;
+}
+
+/** Each node finds out by itself, a second or more after the Cluster was made, that all slots are served. */
+async function untilServing(port: number): Promise<void> {
+  for (const until = Date.now() + READY_MS; Date.now() < until; await sleep(50)) {
+    const { stdout } = spawnSync("redis-cli", ["-p", String(port), "CLUSTER", "INFO"]);
+    if (String(stdout).includes("cluster_state:ok")) return;
+  }
+  throw new Error(`the Cluster's node on port ${port} did not serve within ${READY_MS} ms`);
 }
 
 function freePort(): Promise<number> {
