@@ -34,13 +34,13 @@ function codingAgent() {
       list_files: {
         description: "Lists the files of the project.",
         inputSchema: z.object({}),
-        idempotent: true, // may run again if a crash interrupted it
+        readOnly: true, // may run again if a crash interrupted it
         execute: () => readdir(project),
       },
       read_file: {
         description: "Reads a file.",
         inputSchema: z.object({ path: z.string() }),
-        idempotent: true,
+        readOnly: true,
         execute: ({ path }: { path: string }) => readFile(inProject(path), "utf8"),
       },
       write_file: {

@@ -23,7 +23,7 @@ const finder = createAgent({
     look_up: {
       description: "Finds a note by its topic.",
       inputSchema: z.object({ topic: z.string() }),
-      idempotent: true,
+      readOnly: true,
       execute: ({ topic }: { topic: string }) => {
         const note = shelf.get(topic);
         if (!note) throw new Error(`there is no note on ${topic}`);

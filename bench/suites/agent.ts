@@ -127,7 +127,7 @@ function turnOn(agent: Agent, turns: number, prepare: (round: number) => Promise
   );
 }
 
-/** Commits of one turn whose model calls a tool so many times, one after another. */
+/** Commits of one turn whose model calls a tool so many times, one after another: one that only reads, or another one. */
 async function commits(bench: Bench): Promise<Row[]> {
   return withStore(bench, async (store) => {
     const sessions = createSessions({ store });
@@ -136,25 +136,28 @@ async function commits(bench: Bench): Promise<Row[]> {
       inputSchema: z.object({ n: z.number() }),
       execute: ({ n }) => `step ${n} is done`,
     });
-    const agent = createAgent({ name: "bench", model: offlineModel(), sessions, tools: { step } });
+    const tools = { look: { ...step, readOnly: true }, change: step };
+    const agent = createAgent({ name: "bench", model: offlineModel(), sessions, tools });
     const rows: Row[] = [];
-    for (const calls of [0, 1, 3, 10]) {
+    const measure = async (name: keyof typeof tools, calls: number, of: string): Promise<void> => {
       const session = await sessions.create();
       const before = session.record.version;
-      const chain = Array.from({ length: calls }, (_, index) => `use step {"n": ${index + 1}}`).join(
-        " then ",
-      );
-      const { steps } = await agent.run(calls === 0 ? "Hello there." : chain, { sessionId: session.id });
+      const chain = Array.from({ length: calls }, (_, index) => `use ${name} {"n": ${index + 1}}`);
+      const prompt = calls === 0 ? "Hello there." : chain.join(" then ");
+      const { steps } = await agent.run(prompt, { sessionId: session.id });
       if (steps.length !== calls + 1) throw new Error(`${steps.length} steps in place of ${calls + 1}`);
       const { version } = await session.refresh();
       rows.push({
         suite: NAME,
-        measure: `commits of a turn of ${steps.length} ${steps.length === 1 ? "step" : "steps"}`,
+        measure: `commits of a turn of ${steps.length} ${steps.length === 1 ? "step" : "steps"}${of}`,
         value: version - before,
         unit: "",
         bar: { atMost: 4 + steps.length },
       });
-    }
+    };
+    await measure("look", 0, "");
+    for (const calls of [1, 3, 10]) await measure("look", calls, ", tools that only read");
+    for (const calls of [1, 3, 10]) await measure("change", calls, ", tools that may change something");
     return rows;
   });
 }

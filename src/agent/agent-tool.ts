@@ -29,7 +29,7 @@ export interface AgentToolDefinition<I, O> extends ToolPolicy {
  * const readFile = agentTool({
  *   description: "Reads a file",
  *   inputSchema: z.object({ path: z.string() }),
- *   idempotent: true,
+ *   readOnly: true,
  *   execute: ({ path }, { userId }) => `${path} of ${userId}`,
  * });
  * ```

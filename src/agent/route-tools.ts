@@ -92,6 +92,8 @@ function collectTool(known: KnownRoute, session: Session, listener: RouteListene
       { type: "object", properties: { ...properties }, additionalProperties: false },
       { validate: (value) => ({ success: true, value: isPlainObject(value) ? value : {} }) },
     ),
+    // What it brings is committed with its result; itself it changes nothing.
+    readOnly: true,
     async execute(input: Record<string, unknown>) {
       const { record } = session;
       const before = known.progress(record);
@@ -141,6 +143,7 @@ function enterTool(
       required: ["route"],
       additionalProperties: false,
     }),
+    readOnly: true,
     async execute({ route: id }: { route: string }) {
       const known = open.find(({ route }) => route.id === id);
       if (!known) throw invalidArgument(`there is no route ${JSON.stringify(id)} to enter`);

@@ -59,13 +59,16 @@ export async function settle<D extends object>(
   const interrupted = pending.filter(
     (call) => !approved.has(call) && (!call.request || call.isApproved === true),
   );
-  const again = interrupted.filter(({ toolName }) => toolOf(run.tools, toolName)?.idempotent === true);
+  const again = interrupted.filter(({ toolName }) => {
+    const tool = toolOf(run.tools, toolName);
+    return tool?.idempotent === true || tool?.readOnly === true;
+  });
   const lost = interrupted.filter((call) => !again.includes(call));
   for (const call of lost) {
     const value = "The call was interrupted before it gave a result. It may have taken place.";
     const result = resultMessage(call, { type: "error-text", value });
     await append(result, `that ${call.toolName} was interrupted`);
   }
-  const { results } = await runTools(state, [...approved, ...again], run.tools, true);
+  const { results } = await runTools(state, [...approved, ...again], run.tools, { isRecovered: true });
   return [...appended, ...results];
 }

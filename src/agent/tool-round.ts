@@ -34,19 +34,36 @@ export async function approvalsFor<D extends object>(
   return found;
 }
 
+/** How long what the model said waits for results at most; a look-up is nearly always done by then. */
+const MAX_HELD_MS = 50;
+
+export interface RoundOptions {
+  /** Whether the calls were stored by a process that has died, or that ended while they waited. */
+  readonly isRecovered?: boolean;
+  /** Commits what the model said; given where that may go into one commit with the results. */
+  readonly commitCalls?: () => Promise<void>;
+}
+
+/** Whether nothing has to be known of `calls` before they begin. */
+export function onlyRead(calls: readonly ToolCallInfo[], tools: AgentTools): boolean {
+  return calls.every(({ toolName }) => toolOf(tools, toolName)?.readOnly === true);
+}
+
 /** Runs calls side by side, but for those that move the session along its routes: these in turn, and first. */
 export async function runTools<D extends object>(
   state: TurnState<D>,
   calls: readonly ToolCallInfo[],
   tools: AgentTools,
-  isRecovered = false,
+  { isRecovered = false, commitCalls }: RoundOptions = {},
 ): Promise<ToolRound> {
   const setting = toolSetting(state, tools);
   const results: Message[] = [];
   const infos: ToolResultInfo[] = [];
+  const gate = createGate(commitCalls);
   const one = async (call: ToolCallInfo): Promise<void> => {
-    const outcome = await runTool(call, setting, isRecovered);
-    const done = await commitResult(state, call, outcome);
+    const done = await gate(runTool(call, setting, isRecovered), (outcome) =>
+      commitResult(state, call, outcome),
+    );
     results.push(done.message);
     infos.push(done.info);
     state.run.emit({ type: "tool-result", ...done.info });
@@ -61,6 +78,37 @@ export async function runTools<D extends object>(
   const failed = ends.find((end) => end.status === "rejected");
   if (failed) throw failed.reason;
   return { results, infos };
+}
+
+/** Runs `work`, then `commit` with what it gave. */
+type Gate = <T, R>(work: Promise<T>, commit: (given: T) => Promise<R>) => Promise<R>;
+
+/**
+ * Opens once no work runs any more, or the time is up. What the model said goes through first, and the results that waited
+ * in the microtasks right after it: so the session's writer makes one commit of them.
+ */
+function createGate(commitCalls: (() => Promise<void>) | undefined): Gate {
+  if (!commitCalls) return async (work, commit) => commit(await work);
+  const opened = Promise.withResolvers<void>();
+  const timer = setTimeout(opened.resolve, MAX_HELD_MS);
+  const committed = opened.promise.then(commitCalls);
+  let running = 0;
+  return async (work, commit) => {
+    running += 1;
+    const [ended] = await Promise.allSettled([work]);
+    running -= 1;
+    if (running === 0) {
+      clearTimeout(timer);
+      opened.resolve();
+    }
+    await opened.promise;
+    if (ended.status === "fulfilled") {
+      const [done] = await Promise.all([commit(ended.value), committed]);
+      return done;
+    }
+    await committed;
+    throw ended.reason;
+  };
 }
 
 /** The result and what comes with it go into one commit. */

@@ -19,7 +19,7 @@ import { isCompleted, lastRouteOf } from "./routes.ts";
 import type { AgentSetting, RunSetting } from "./setting.ts";
 import type { Occasion } from "./settle.ts";
 import { settle } from "./settle.ts";
-import { approvalsFor, runTools } from "./tool-round.ts";
+import { approvalsFor, onlyRead, runTools } from "./tool-round.ts";
 import { toolOf } from "./tools.ts";
 import { turnContext } from "./turn-context.ts";
 import type { TurnState } from "./turn-state.ts";
@@ -174,13 +174,17 @@ function createLoop<D extends object>(agent: AgentSetting<D>, run: RunSetting<D>
       step(answer, []);
       return ended("approval", approvals);
     }
-    await turn.append(said, cost);
-    ask(approvals);
-    saved.push(`step ${steps.length + 1} of the model`);
+    const commitCalls = async (): Promise<void> => {
+      await turn.append(said, cost);
+      saved.push(`step ${steps.length + 1} of the model`);
+      ask(approvals);
+    };
     const waits = new Set(approvals.map(({ toolCallId }) => toolCallId));
     const ready = calls.filter(({ toolCallId }) => !waits.has(toolCallId));
     const own = ready.filter(({ toolName }) => toolOf(tools, toolName)?.execute !== undefined);
-    const { results, infos } = await runTools(state, own, tools);
+    const isHeld = own.length > 0 && onlyRead(calls, tools);
+    if (!isHeld) await commitCalls();
+    const { results, infos } = await runTools(state, own, tools, isHeld ? { commitCalls } : {});
     state.messages.push(...modelMessages(results, session.id));
     step(answer, infos);
     if (approvals.length > 0) {

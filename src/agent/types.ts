@@ -25,6 +25,12 @@ export interface ToolPolicy {
    * the model is told that it was interrupted. Default false.
    */
   readonly idempotent?: boolean;
+  /**
+   * Whether it changes nothing at all: a look-up, a search, a file that is read. Then it may run again too, and what the
+   * model said is committed together with the results, for nothing has to be known of a call before it begins. Default
+   * false.
+   */
+  readonly readOnly?: boolean;
   /** How long one call may take. Default: the agent's `toolTimeoutMs`. */
   readonly timeoutMs?: number;
   /** How long an approval can be given; later it counts as denied. Default: for ever. */

@@ -34,6 +34,7 @@ function recordedTools(): { tools: AgentTools; ran: unknown[] } {
     tools: {
       pay: tool({ inputSchema, execute }),
       read: { ...tool({ inputSchema, execute }), idempotent: true },
+      look: { ...tool({ inputSchema, execute }), readOnly: true },
     },
   };
 }
@@ -90,18 +91,20 @@ onStores(
   STORES,
 );
 
-onStores(
-  "after a call of an idempotent tool: it runs again, with its input as the schema makes it",
-  async (given) => {
-    const { sessions } = await died(given, user("Read."), callMessage(call("c1", "read", { key: " a " })));
-    const { tools, ran } = recordedTools();
-    const model = recordingModel("Found it.");
-    await createAgent({ name: "a", model, tools, sessions }).resume("s");
-    expect(ran).toEqual([{ key: "a", times: 1 }]);
-    expect(outputsIn(model, 0)).toEqual({ c1: { type: "text", value: "found a" } });
-  },
-  STORES,
-);
+for (const name of ["read", "look"]) {
+  onStores(
+    `after a call of ${name}, an idempotent tool: it runs again, with its input as the schema makes it`,
+    async (given) => {
+      const { sessions } = await died(given, user("Read."), callMessage(call("c1", name, { key: " a " })));
+      const { tools, ran } = recordedTools();
+      const model = recordingModel("Found it.");
+      await createAgent({ name: "a", model, tools, sessions }).resume("s");
+      expect(ran).toEqual([{ key: "a", times: 1 }]);
+      expect(outputsIn(model, 0)).toEqual({ c1: { type: "text", value: "found a" } });
+    },
+    STORES,
+  );
+}
 
 onStores(
   "after some results of several calls: those that have one are not run again",

@@ -10,7 +10,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { jsonSchema } from "ai";
 import { createAgent } from "../../src/agent/agent.ts";
 import { offlineModel } from "../../src/agent/offline-model.ts";
-import type { Agent, AgentEvent, AgentTools } from "../../src/agent/types.ts";
+import type { Agent, AgentEvent, AgentTools, ToolPolicy } from "../../src/agent/types.ts";
 import { createSessions } from "../../src/session/sessions.ts";
 import { openIn } from "../session/open-in.ts";
 
@@ -32,24 +32,24 @@ export interface FaultAgentOptions {
   readonly by: string;
   readonly random: () => number;
   readonly chunkDelayMs?: number;
-  /** How long a tool takes at most. Default 40. */
+  /** How long a tool takes at most. Default 70, so that a call that only reads is now committed with its result, now before it. */
   readonly toolMs?: number;
 }
 
 /** So short that whoever goes on after a kill need not wait long. */
 export const LEASE_MS = 120;
 
-/** An agent with a tool that may be repeated, `look`, and one that may not, `book`. */
+/** An agent with a tool that only reads, `peek`, one that may be repeated, `look`, and one that may not, `book`. */
 export function faultAgent(options: FaultAgentOptions): Agent {
-  const { folder, ledger, by, random, chunkDelayMs = 0, toolMs = 40 } = options;
+  const { folder, ledger, by, random, chunkDelayMs = 0, toolMs = 70 } = options;
   const file = openSync(ledger, "a");
   const write = (line: LedgerLine): void => {
     writeSync(file, `${JSON.stringify(line)}\n`);
     fsyncSync(file);
   };
-  const tool = (name: string, idempotent: boolean): AgentTools[string] => ({
+  const tool = (name: string, policy: ToolPolicy = {}): AgentTools[string] => ({
     inputSchema: jsonSchema<{ key: string }>({ type: "object", properties: { key: { type: "string" } } }),
-    idempotent,
+    ...policy,
     async execute({ key }: { key: string }, { toolCallId: callId }: { toolCallId: string }) {
       write({ event: "began", callId, tool: name, by });
       await sleep(random() * toolMs);
@@ -62,7 +62,11 @@ export function faultAgent(options: FaultAgentOptions): Agent {
     name: "fault",
     model: offlineModel({ chunkDelayMs }),
     sessions,
-    tools: { look: tool("look", true), book: tool("book", false) },
+    tools: {
+      peek: tool("peek", { readOnly: true }),
+      look: tool("look", { idempotent: true }),
+      book: tool("book"),
+    },
   });
   return {
     ...agent,
@@ -74,10 +78,12 @@ export function faultAgent(options: FaultAgentOptions): Agent {
   };
 }
 
+const TOOLS = ["peek", "look", "book"] as const;
+
 /** One prompt: now calls side by side, now a chain of them, now none. */
 export function promptOf(random: () => number, name: string): string {
   const calls = Array.from({ length: Math.floor(random() * 6) }, (_, index) => {
-    const tool = random() < 0.5 ? "look" : "book";
+    const tool = TOOLS[Math.floor(random() * TOOLS.length)];
     const link = index === 0 ? "" : random() < 0.5 ? " then " : " and ";
     return `${link}use ${tool} {"key":"${name}-${index}"}`;
   });

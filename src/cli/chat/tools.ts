@@ -21,7 +21,7 @@ export const chatTools: AgentTools = {
       }),
       execute: ({ timeZone }) => timeIn(timeZone),
     }),
-    idempotent: true,
+    readOnly: true,
   },
 };
 
