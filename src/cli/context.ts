@@ -45,6 +45,9 @@ export function storeUrl(command: Command): string {
   return command.optsWithGlobals<GlobalOptions>().store || process.env.HOLDFAST_STORE || DEFAULT_STORE;
 }
 
+/** Stores that make and update tables when they are first used, unless they are told not to. */
+const HAS_TABLES = /^(sqlite|postgres(ql)?|mysql|mariadb):/i;
+
 /** Opens the store of `url`. @throws STORE_NOT_FOUND where it must exist and does not. */
 export async function openStore(
   url: string,
@@ -59,7 +62,7 @@ export async function openStore(
     );
   }
   if (mode === "create") await makeRoom(place);
-  const manual = mode === "existing" && place?.kind === "sqlite";
+  const manual = mode === "existing" && HAS_TABLES.test(url);
   return createStore(url, { ...options, ...(manual && { migrate: "manual" }) });
 }
 
