@@ -72,14 +72,12 @@ export function addedOf({
   };
 }
 
-/** The columns as fields of a JSON object; an array is a text there. */
-export function fieldsOf(columns: Readonly<Record<string, string>>): string {
-  return Object.entries(columns)
-    .map(([column, type]) => `${column} ${type === "text[]" ? "text" : type}`)
-    .join(", ");
-}
-
-/** What follows such a field where its column takes an array. */
+/** What follows a field of {@link rowsText} where its column takes an array: among rows it is a text. */
 export function castOf(column: string): string {
   return column === "metadata" ? "::text[]" : "";
+}
+
+export function keysOf<T extends object>(columns: T): (keyof T & string)[];
+export function keysOf(columns: object): string[] {
+  return Object.keys(columns);
 }

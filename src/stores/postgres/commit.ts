@@ -20,7 +20,7 @@ import type { EncodedCommit } from "../sql/encode.ts";
 import type { Row } from "../sql/rows.ts";
 import { rowReader } from "../sql/rows.ts";
 import { createAdvancer } from "./advance.ts";
-import { ADDED, addedOf, CHANGED, castOf, changedOf, fieldsOf } from "./columns.ts";
+import { ADDED, addedOf, CHANGED, castOf, changedOf, keysOf } from "./columns.ts";
 import type { Connection } from "./connection.ts";
 import { NAME } from "./errors.ts";
 import type { Tables } from "./schema.ts";
@@ -80,8 +80,8 @@ export function createCommitter(connection: Connection, tables: Tables): Committ
     const added = encoded.reduce((sum, { entries }) => sum + entries.length, 0);
     const rows = await connection.query(commitSql(tables, commits.length, added), [
       namespace,
-      sessionsText(encoded),
-      entriesText(encoded),
+      ...columnsOf(SESSION_FIELDS, sessionsIn(encoded)),
+      ...columnsOf(ENTRY_FIELDS, entriesIn(encoded)),
     ]);
     const again: Placed[] = [];
     for (const row of rows) {
@@ -161,27 +161,46 @@ function unsettled(sessionId: string): HoldfastError {
   );
 }
 
-/** The sessions of `commits` as the statement reads them. */
-function sessionsText(commits: readonly EncodedCommit[]): string {
-  const rows = commits.map((encoded, ord) => {
+/** What the statement is given of each session and of each entry: an array a field. `ord` is the place of its commit. */
+const SESSION_FIELDS = {
+  ord: "int",
+  id: "text",
+  expected: "bigint",
+  created_at: "double precision",
+  ...CHANGED,
+  metadata: "text",
+} as const;
+const ENTRY_FIELDS = { ord: "int", ...ADDED, words: "text" } as const;
+
+type RowOf<F> = { readonly [K in keyof F]: string | number | null };
+
+function sessionsIn(commits: readonly EncodedCommit[]): RowOf<typeof SESSION_FIELDS>[] {
+  return commits.map((encoded, ord) => {
     const { sessionId, expectedVersion, record } = encoded.commit;
     const id = storedText(sessionId);
     return { ord, id, expected: expectedVersion, created_at: record.createdAt, ...changedOf(encoded) };
   });
-  return JSON.stringify(rows);
 }
 
-function entriesText(commits: readonly EncodedCommit[]): string {
-  return JSON.stringify(
-    commits.flatMap(({ entries }, ord) => entries.map((entry) => ({ ord, ...addedOf(entry) }))),
-  );
+function entriesIn(commits: readonly EncodedCommit[]): RowOf<typeof ENTRY_FIELDS>[] {
+  return commits.flatMap(({ entries }, ord) => entries.map((entry) => ({ ord, ...addedOf(entry) })));
 }
 
-const SESSION_FIELDS = `ord int, id text, expected bigint, created_at double precision, ${fieldsOf(CHANGED)}`;
-const ENTRY_FIELDS = `ord int, ${fieldsOf(ADDED)}, words text`;
+function columnsOf<F extends object>(fields: F, rows: readonly RowOf<F>[]): string[] {
+  return keysOf(fields).map((field) => arrayText(rows.map((row) => row[field])));
+}
+
+/** The rows that {@link columnsOf} made parameters of, from number `first` on. To take a row apart as JSON would take longer. */
+function rowsSql(fields: Readonly<Record<string, string>>, first: number): string {
+  const columns = Object.values(fields).map((type, index) => `$${first + index}::text::${type}[]`);
+  return `unnest(${columns.join(", ")}) AS x(${Object.keys(fields).join(", ")})`;
+}
+
+const SESSION_ROWS = rowsSql(SESSION_FIELDS, 2);
+const ENTRY_ROWS = rowsSql(ENTRY_FIELDS, 2 + Object.keys(SESSION_FIELDS).length);
 /**
- * The statement for `count` commits that carry `added` entries. The counts are for the planner, which would expect a
- * hundred rows and read whole tables for them; LATERAL has it look each session up.
+ * The statement for `count` commits that carry `added` entries. The counts are for the planner, which would expect
+ * other numbers of rows and read whole tables for them; LATERAL has it look each session up.
  *
  * - `locked`: the rows of the sessions that exist, locked, as they are now.
  * - `known`: which commits carry an id that their session holds already.
@@ -197,8 +216,8 @@ function commitSql({ sessions, entries, search }: Tables, count: number, added: 
   const create = columns.map((column) => `i.${column}${castOf(column)}`).join(", ");
   const append = Object.keys(ADDED);
   return `
-WITH input AS MATERIALIZED (SELECT * FROM json_to_recordset($2::text::json) AS x(${SESSION_FIELDS}) LIMIT ${count}),
-added AS MATERIALIZED (SELECT * FROM json_to_recordset($3::text::json) AS x(${ENTRY_FIELDS}) LIMIT ${added}),
+WITH input AS MATERIALIZED (SELECT * FROM ${SESSION_ROWS} LIMIT ${count}),
+added AS MATERIALIZED (SELECT * FROM ${ENTRY_ROWS} LIMIT ${added}),
 locked AS MATERIALIZED (
   SELECT i.ord, s.key, s.version, s.created_at, s.record
   FROM input AS i CROSS JOIN LATERAL (

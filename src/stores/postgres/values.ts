@@ -48,9 +48,12 @@ export function storedNamespace(path: string): string {
   return `#${createHash("sha256").update(path).digest("base64url")}`;
 }
 
-/** `values` as the text of an array, for a parameter that is cast to `text[]`. */
-export function arrayText(values: readonly string[]): string {
-  return `{${values.map((value) => `"${value.replace(/["\\]/g, "\\$&")}"`).join(",")}}`;
+/** `values` as the text of an array, for a parameter that is cast to `text[]` or an array of numbers. */
+export function arrayText(values: readonly (string | number | null)[]): string {
+  const elements = values.map((value) =>
+    typeof value === "string" ? `"${value.replace(/["\\]/g, "\\$&")}"` : String(value ?? "NULL"),
+  );
+  return `{${elements.join(",")}}`;
 }
 
 /** A number as a `bigint`: past what a position can be, the last one. */
