@@ -26,6 +26,7 @@ import { list } from "./suites/list.ts";
 import { packaged } from "./suites/package.ts";
 import { peers } from "./suites/peers.ts";
 import { processes } from "./suites/processes.ts";
+import { servers } from "./suites/servers.ts";
 import { walk } from "./suites/walk.ts";
 
 const SUITES: readonly Suite[] = [
@@ -39,6 +40,7 @@ const SUITES: readonly Suite[] = [
   history,
   walk,
   list,
+  servers,
 ];
 
 const { values } = parseArgs({

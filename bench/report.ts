@@ -15,6 +15,7 @@ const HEADINGS: Readonly<Record<string, string>> = {
   processes: "Two processes, one session",
   package: "The package",
   agent: "Agents",
+  servers: "Stores on servers",
   peers: "Beside rewriting the whole file",
 };
 
