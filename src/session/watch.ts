@@ -37,9 +37,12 @@ export async function* watchEntries(
         }
       } else if (runtime.store.watch) {
         for await (const entry of runtime.store.watch(sessionId, position, signal)) {
+          if (entry.type === "session.deleted") break;
           position = entry.seq;
           yield entry;
         }
+        // It ended, perhaps because the session was removed. The pause is for a store whose watches end at once.
+        await woken.next(POLL_MS);
       } else {
         await woken.next(POLL_MS);
       }

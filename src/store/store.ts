@@ -59,7 +59,15 @@ export interface SessionStore {
   /** Messages whose text holds every word of `text`, newest first. Absent where `capabilities.search` is `"none"`. */
   search?(text: string, query: StoreQuery): Promise<Page<SearchHit>>;
 
-  /** Entries past `after` as they are committed by anybody, until `signal` aborts. Absent where watch is `"poll"`. */
+  /**
+   * The entries of the session's own log past `after`, then each as it is committed through any connection: in order,
+   * once, until `signal` aborts. It ends by itself soon after the session is removed, and yields nothing of another one
+   * under the same id. It may end at any other time too, for example when a connection was lost: whoever watches finds
+   * the record, and where that is still there watches again from the last entry. Where the session isn't there it ends
+   * at once. Ending the loop over it releases what it holds, as aborting does. Absent where watch is `"poll"`.
+   *
+   * @throws STORE_UNAVAILABLE, retryable where that helps, where the engine stays out of reach or the store is closed.
+   */
   watch?(id: string, after: number, signal: AbortSignal): AsyncIterable<Entry>;
 
   /** What is wrong with what is stored, below sessions: files, pages, indexes. Reads all of it and writes nothing. */

@@ -13,18 +13,22 @@
  */
 import { invalidArgument } from "../log/errors.ts";
 import { namespaceName, namespacePath } from "../store/namespace.ts";
-import type { SessionStore, StoreCapabilities } from "../store/store.ts";
+import type { CommitOutcome, SessionStore, StoreCapabilities } from "../store/store.ts";
+import { createAnnouncer, markOf } from "./postgres/announce.ts";
 import type { Executor, PostgresClient } from "./postgres/client.ts";
 import { executorAt, executorOf } from "./postgres/client.ts";
 import { createCommitter } from "./postgres/commit.ts";
 import { createConnection } from "./postgres/connection.ts";
 import { createReader } from "./postgres/entries.ts";
 import { NAME } from "./postgres/errors.ts";
+import type { Listener } from "./postgres/listen.ts";
+import { isPoolOf, listenerAt, listenerOf } from "./postgres/listen.ts";
 import { createLister } from "./postgres/lists.ts";
 import { createRemover } from "./postgres/remove.ts";
 import { qualify } from "./postgres/schema.ts";
 import { createSearcher } from "./postgres/search.ts";
 import { storedNamespace } from "./postgres/values.ts";
+import { createWatching } from "./postgres/watch.ts";
 import { encodeCommits } from "./sql/encode.ts";
 import type { SqlTables } from "./sql/names.ts";
 import { tableNames } from "./sql/names.ts";
@@ -39,6 +43,17 @@ export type PostgresStoreOptions = PostgresSource & {
   readonly tables?: Partial<SqlTables>;
   /** Whether the first use makes and updates the tables, or only `migrate()` does. Default `"auto"`. */
   readonly migrate?: "auto" | "manual";
+  /**
+   * How what other processes commit is seen: `"notify"` by LISTEN and NOTIFY, within milliseconds; `"poll"` by looking,
+   * which neither listens nor notifies. Give all processes the same. Default `"notify"`. A Client, and a Pool of one
+   * connection, can't spare a connection that listens: there `capabilities.watch` is `"poll"` unless `listenUrl` is given.
+   */
+  readonly watch?: "notify" | "poll";
+  /**
+   * Where to listen: a URL that leads to the server itself, for a pool behind PgBouncer in transaction mode, through
+   * which nothing can be heard. Needs the package pg. Default: a connection of the pool, or one more at `url`.
+   */
+  readonly listenUrl?: string;
 };
 
 type PostgresSource =
@@ -66,7 +81,8 @@ const MAX_ENTRY_BYTES = 32 * 1024 * 1024;
 
 /**
  * Keeps sessions in PostgreSQL 13 or later. A batch of commits is one statement, so nothing is held between statements:
- * no session state, no named prepared statement, no lock. It works behind PgBouncer in transaction mode.
+ * no session state, no named prepared statement, no lock. It works behind PgBouncer in transaction mode. While sessions
+ * are watched, one connection more listens.
  *
  * Nothing is opened before the first call. `remove` deletes rows; PostgreSQL keeps dead rows until VACUUM, and its
  * write-ahead log and backups as long as they are kept.
@@ -84,14 +100,16 @@ const MAX_ENTRY_BYTES = 32 * 1024 * 1024;
  * @see https://www.pgbouncer.org/features.html for what a pooled connection must not use
  */
 export function postgresStore(options: PostgresStoreOptions): SessionStore {
-  const { migrate = "auto" } = options;
+  const { migrate = "auto", watch = "notify" } = options;
   if (migrate !== "auto" && migrate !== "manual") throw invalidArgument('migrate must be "auto" or "manual"');
+  if (watch !== "notify" && watch !== "poll") throw invalidArgument('watch must be "notify" or "poll"');
   const tables = qualify(tableNames(options.tables), options.schema);
   const executor = sourceOf(options);
+  const { listener, canNotify } = watch === "poll" ? NO_WATCH : listenerFor(options);
   const capabilities: StoreCapabilities = {
     durability: executor.durability,
     search: "fulltext",
-    watch: "poll",
+    watch: listener ? "push" : "poll",
     idempotency: "full",
     listConsistency: "strong",
     maxEntryBytes: MAX_ENTRY_BYTES,
@@ -105,6 +123,16 @@ export function postgresStore(options: PostgresStoreOptions): SessionStore {
   const listPage = createLister(connection, tables);
   const findMessages = createSearcher(connection, tables);
   const remover = createRemover(connection, tables);
+  const announcer = canNotify ? createAnnouncer(connection, tables) : undefined;
+  const watching = listener && createWatching(connection, tables, listener);
+
+  /** Tells those who watch sessions that these may have changed. */
+  const changed = (namespace: string, ids: readonly string[]): void => {
+    if (!(announcer || watching) || ids.length === 0) return;
+    const marks = ids.map((id) => markOf(namespace, id));
+    watching?.wake(marks);
+    announcer?.announce(marks);
+  };
 
   const view = (path: string): SessionStore => {
     const namespace = storedNamespace(path);
@@ -112,21 +140,65 @@ export function postgresStore(options: PostgresStoreOptions): SessionStore {
       name: NAME,
       capabilities,
       namespaceName: namespaceName(path),
-      commit: async (commits) => commitAll(namespace, encodeCommits(commits, NAME, capabilities)),
+      async commit(commits) {
+        const encoded = encodeCommits(commits, NAME, capabilities);
+        let outcomes: CommitOutcome[] | undefined;
+        try {
+          outcomes = await commitAll(namespace, encoded);
+          return outcomes;
+        } finally {
+          // One whose outcome isn't known may have taken place.
+          const some = commits.filter((_, place) => !outcomes || outcomes[place]?.status === "committed");
+          changed(
+            namespace,
+            some.map(({ sessionId }) => sessionId),
+          );
+        }
+      },
       find: (ids) => reader.find(namespace, ids),
       read: (id, range) => reader.read(namespace, id, range),
       list: (query) => listPage(namespace, query),
       search: (words, query) => findMessages(namespace, words, query),
-      remove: (id) => remover.remove(namespace, id),
-      sweep: (nowMs, limit) => remover.sweep(namespace, nowMs, limit),
+      async remove(id) {
+        const isRemoved = await remover.remove(namespace, id);
+        changed(namespace, [id]);
+        return isRemoved;
+      },
+      async sweep(nowMs, limit) {
+        const ids = await remover.sweep(namespace, nowMs, limit);
+        changed(namespace, ids);
+        return ids;
+      },
+      ...(watching && {
+        watch: (id: string, after: number, signal: AbortSignal) =>
+          watching.watch(namespace, id, after, signal),
+      }),
       migrate: () => connection.migrate(),
       namespace: (name) => (name === "" ? view(path) : view(namespacePath(path, name))),
       ping: () => connection.ping(),
       /** Closes the connection, which all namespaces share. */
-      close: () => connection.close(),
+      async close() {
+        await announcer?.close();
+        await watching?.close();
+        await connection.close();
+      },
     };
   };
   return view("");
+}
+
+const NO_WATCH = { listener: undefined, canNotify: false } as const;
+
+/** How this store listens, if it can, and whether it may notify. */
+function listenerFor({ pool, client, url, listenUrl }: PostgresStoreOptions): {
+  readonly listener: Listener | undefined;
+  readonly canNotify: boolean;
+} {
+  const source = pool ?? client;
+  const canNotify = source === undefined || isPoolOf(source);
+  if (listenUrl !== undefined) return { listener: listenerAt(listenUrl, { trusted: true }), canNotify };
+  if (source !== undefined) return { listener: listenerOf(source), canNotify };
+  return { listener: listenerAt(url ?? "", { trusted: false }), canNotify };
 }
 
 function sourceOf({ pool, client, url }: PostgresStoreOptions): Executor {

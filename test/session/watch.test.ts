@@ -143,3 +143,66 @@ onStores("a closed handle can't be watched", async ({ sessions }) => {
   await session.close();
   await refusal((async () => session.watch())(), "SESSION_CLOSED");
 });
+
+/** `store`, pushing through watches that end by themselves after each page. */
+function pushing(store: SessionStore): SessionStore {
+  return Object.assign(Object.create(store), {
+    async *watch(id: string, after: number, signal: AbortSignal) {
+      const [first] = await store.find([id]);
+      for (let tries = 0; tries < 20 && !signal.aborted; tries += 1) {
+        const entries = await store.read(id, { after, limit: 2 });
+        const [record] = await store.find([id]);
+        if (!record || record.createdAt !== first?.createdAt) return;
+        yield* entries;
+        if (entries.length > 0) return;
+        await sleep(5);
+      }
+    },
+  });
+}
+
+onStores(
+  "a store's watch may end at any time: nothing is lost, and nothing comes twice",
+  async ({ sessions, store }) => {
+    const session = await sessions({ store: pushing(store) }).create({ id: "s", label: "l" });
+    const abort = new AbortController();
+    const { entries, done } = follow(session.watch({ signal: abort.signal }));
+    for (const index of range(5)) {
+      await session.append(range(3).map(() => user(`${index}`)));
+      await sleep(30);
+    }
+    await until(() => entries.length >= 15);
+    expect(seqsOf(entries)).toEqual(range(15).map((index) => index + 2));
+    abort.abort();
+    await done;
+  },
+  ["memory"],
+);
+
+onStores(
+  "a store that pushes does not hide that the session was deleted, hidden for its forks, or created anew",
+  async ({ sessions, elsewhere, store }) => {
+    const here = sessions({ store: pushing(store) });
+    const there = elsewhere();
+    for (const end of [
+      (id: string) => there.delete(id),
+      (id: string) => there.erase(id),
+      async (id: string) => {
+        await (await there.open(id)).fork();
+        await there.delete(id);
+      },
+      async (id: string) => {
+        await there.delete(id);
+        await there.create({ id, messages: [user("of another"), user("of another too")] });
+      },
+    ]) {
+      const session = await here.create({ label: "l", messages: [user("before")] });
+      const { entries, done } = follow(session.watch({ after: 0 }));
+      await until(() => entries.length === 2);
+      await end(session.id);
+      expect(await done).toMatchObject({ code: "SESSION_DELETED", sessionId: session.id });
+      expect(entries).toHaveLength(2);
+    }
+  },
+  ["memory"],
+);

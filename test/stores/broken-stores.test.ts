@@ -3,6 +3,7 @@
  * breaks in a way that a real engine, or a system before this one, was seen to break.
  */
 import { describe, expect, test } from "vitest";
+import type { Entry } from "../../src/log/entry.ts";
 import { positionalId } from "../../src/log/entry.ts";
 import { HoldfastError } from "../../src/log/errors.ts";
 import { conformanceReport } from "../../src/store/conformance/index.ts";
@@ -25,6 +26,33 @@ const withoutCallersIds = (commit: Commit): Commit => ({
   ...commit,
   entries: commit.entries.map((entry) => ({ ...entry, id: positionalId(entry.seq) })),
 });
+
+type Look = (read: SessionStore["read"], id: string, after: number) => Promise<Entry[]>;
+
+/** Watches by reading again and again what `look` says, until another session is there, of which `tail` says what comes. */
+function pushing(look: Look, tail: (entries: Entry[]) => Entry[] = () => []): Change {
+  return (store) => ({
+    capabilities: { ...store.capabilities, watch: "push" },
+    async *watch(id, after, signal) {
+      let position = after;
+      const [first] = await store.find([id]);
+      while (!signal.aborted) {
+        const entries = await look(store.read, id, position);
+        const [record] = await store.find([id]);
+        const isOver = !record || record.createdAt !== first?.createdAt;
+        for (const entry of isOver ? tail(entries) : entries) {
+          if (signal.aborted) return;
+          position = entry.seq;
+          yield entry;
+        }
+        if (isOver) return;
+        await new Promise((resolve) => setTimeout(resolve, 2));
+      }
+    },
+  });
+}
+
+const readOn: Look = (read, id, after) => read(id, { after, limit: 5000 });
 
 const BROKEN: Readonly<Record<string, readonly [failsAt: string, Change]>> = {
   "both of two writers win": [
@@ -116,6 +144,14 @@ const BROKEN: Readonly<Record<string, readonly [failsAt: string, Change]>> = {
   "find leaves missing ones out": [
     "read/find-many",
     (store) => ({ find: async (ids) => (await store.find(ids)).filter((record) => record !== undefined) }),
+  ],
+  "a watch yields an entry again": [
+    "watch/begin",
+    pushing((read, id, after) => read(id, { after: after > 1 ? after - 1 : after, limit: 10 })),
+  ],
+  "a watch yields what is of another session under the same id": [
+    "watch/removed",
+    pushing(readOn, (entries) => entries),
   ],
   "any cursor is taken": [
     "paging/foreign-cursor",
@@ -218,6 +254,14 @@ function prefixed(store: SessionStore, prefix: string): SessionStore {
     namespace: (name) => prefixed(store, `${prefix}${name}:`),
   };
 }
+
+test("a store that pushes as it should passes", async () => {
+  const { cases } = await conformanceReport(
+    inProcess(() => broken(referenceStore(), pushing(readOn))),
+    { only: "watch/" },
+  );
+  expect(cases.filter(({ status }) => status !== "passed")).toEqual([]);
+});
 
 describe("the suite names what is broken", () => {
   for (const [name, [key, change]] of Object.entries(BROKEN)) {

@@ -21,6 +21,20 @@ export function newSchema(): string {
   return `test_${randomBytes(6).toString("hex")}`;
 }
 
+/** Collects the positions that a watch yields, until it ends; `done` is what it rejects with. */
+export function follow(
+  store: SessionStore,
+  id: string,
+  abort = new AbortController(),
+): { readonly seqs: number[]; readonly done: Promise<unknown> } {
+  const seqs: number[] = [];
+  const watch = async (): Promise<void> => {
+    if (!store.watch) throw new Error("the store can't watch");
+    for await (const { seq } of store.watch(id, 0, abort.signal)) seqs.push(seq);
+  };
+  return { seqs, done: watch().catch((error: unknown) => error) };
+}
+
 /** Stores in schemas of one PGlite database, which all connections share. */
 export function pgliteHarness(client: PostgresClient, ...namespaces: string[]): ConformanceHarness {
   let schema = "";
@@ -81,14 +95,14 @@ export function serverHarness(
   };
 }
 
-async function dropSchema(client: PostgresClient, schema: string): Promise<void> {
+export async function dropSchema(client: PostgresClient, schema: string): Promise<void> {
   await executorOf(client).script(
     `SET client_min_messages = error; DROP SCHEMA IF EXISTS "${schema}" CASCADE`,
   );
 }
 
 /** The tables, indexes and rows of `schema` that hold `needle`, in upper or lower case, as it is or in hexadecimal. */
-async function placesOf(client: PostgresClient, schema: string, needle: string): Promise<string[]> {
+export async function placesOf(client: PostgresClient, schema: string, needle: string): Promise<string[]> {
   const executor = executorOf(client);
   const needles = [needle, Buffer.from(needle).toString("hex")].map((form) => form.toLowerCase());
   const relations = await executor.query(

@@ -105,7 +105,7 @@ test("PGlite in a folder keeps what was committed; in memory it says that it doe
   expect(await postgresStore({ client: second }).find(["kept"])).toEqual([session.record]);
 });
 
-const server = await startPostgres({ deadlock_timeout: "100ms" });
+const server = await startPostgres({ settings: { deadlock_timeout: "100ms" } });
 if (server) {
   const { url, password } = server;
   const pool = new pg.Pool({ connectionString: url, max: 8 });

@@ -29,7 +29,7 @@ export interface PostgresJsClient {
   ): PromiseLike<readonly unknown[]>;
 }
 
-export type PostgresClient = PgClient | PgliteClient | PostgresJsClient;
+export type PostgresClient = PgClient | PgliteClient | PostgresJsClient | Executor;
 
 export interface Executor {
   /** What an acknowledged commit survives. */
@@ -53,6 +53,7 @@ export interface Executor {
  */
 export function executorOf(client: PostgresClient): Executor {
   const given: unknown = client;
+  if (isExecutor(given)) return given;
   if (isPostgresJs(given)) return overPostgresJs(given);
   if (isPglite(given)) return overPglite(given);
   if (isPg(given)) return overPg(given);
@@ -63,9 +64,7 @@ export function executorOf(client: PostgresClient): Executor {
 
 /** A pool of pg's own, made at the first call. */
 export function executorAt(url: string): Executor {
-  if (typeof url !== "string" || !/^postgres(ql)?:\/\//i.test(url)) {
-    throw invalidArgument("url must begin with postgres:// or postgresql://");
-  }
+  checkUrl("url", url);
   let opening: Promise<OwnPool> | undefined;
   const open = (): Promise<OwnPool> => {
     opening ??= openPool(url).catch((error: unknown) => {
@@ -87,13 +86,19 @@ export function executorAt(url: string): Executor {
   };
 }
 
+/** @throws INVALID_ARGUMENT for an option that is no URL of PostgreSQL. */
+export function checkUrl(option: string, url: unknown): void {
+  if (typeof url === "string" && /^postgres(ql)?:\/\//i.test(url)) return;
+  throw invalidArgument(`${option} must begin with postgres:// or postgresql://`);
+}
+
 interface OwnPool extends PgClient {
   on(event: "error", listener: (error: unknown) => void): unknown;
   end(): Promise<unknown>;
 }
 
 async function openPool(url: string): Promise<OwnPool> {
-  const Pool = await findPool();
+  const Pool = await findInPg("Pool");
   const pool: unknown = new Pool({ connectionString: url, application_name: "holdfast", keepAlive: true });
   if (!isOwnPool(pool)) throw notInstalled();
   // A connection that is lost while nobody uses it: the pool opens another one for the next statement.
@@ -101,7 +106,8 @@ async function openPool(url: string): Promise<OwnPool> {
   return pool;
 }
 
-async function findPool(): Promise<new (options: object) => unknown> {
+/** A class of the package pg. */
+export async function findInPg(name: "Pool" | "Client"): Promise<new (options: object) => unknown> {
   let driver: unknown;
   try {
     driver = await import("pg");
@@ -110,21 +116,21 @@ async function findPool(): Promise<new (options: object) => unknown> {
     throw error;
   }
   for (const found of [driver, isRow(driver) ? driver.default : undefined]) {
-    if (isRow(found) && isConstructor(found.Pool)) return found.Pool;
+    if (isRow(found) && isConstructor(found[name])) return found[name];
   }
   throw notInstalled();
 }
 
-function notInstalled(cause?: unknown): HoldfastError {
+export function notInstalled(cause?: unknown): HoldfastError {
   return new HoldfastError(
     "INVALID_ARGUMENT",
-    'postgresStore({ url }) needs the package pg 8 or later, which is not installed: run "npm install pg", or give a pool or client',
+    'a url for postgresStore needs the package pg 8 or later, which is not installed: run "npm install pg", or give a pool or client',
     { store: NAME, cause },
   );
 }
 
 /** The password in `url`, as it is written there and decoded. */
-function secretsIn(url: string): string[] {
+export function secretsIn(url: string): string[] {
   const found = /^[^:]+:\/\/[^:@/?]*:([^@/?]*(?:@[^@/?]*)*)@/.exec(url)?.[1];
   const inQuery = /[?&]password=([^&#]*)/i.exec(url)?.[1];
   const written = [found, inQuery].filter((secret) => secret !== undefined && secret !== "");
@@ -182,7 +188,7 @@ const SERVER = { durability: "disk", isShared: true, secrets: [], close: async (
 type Work = () => Promise<unknown>;
 
 /** Runs each piece of work once the one before it has ended. */
-function inTurn(): (work: Work) => Promise<unknown> {
+export function inTurn(): <T>(work: () => Promise<T>) => Promise<T> {
   let last: Promise<unknown> = Promise.resolve();
   return (work) => {
     const next = last.then(work, work);
@@ -191,7 +197,7 @@ function inTurn(): (work: Work) => Promise<unknown> {
   };
 }
 
-function rowsOf(result: unknown): Row[] {
+export function rowsOf(result: unknown): Row[] {
   const rows = isRow(result) ? result.rows : undefined;
   return Array.isArray(rows) ? rows.filter(isRow) : [];
 }
@@ -205,26 +211,31 @@ function isText(value: unknown): value is string {
   return typeof value === "string";
 }
 
-function hasFunction(value: unknown, name: string): boolean {
+export function hasFunction(value: unknown, name: string): boolean {
   return (
     (typeof value === "function" || (typeof value === "object" && value !== null)) &&
     typeof Reflect.get(value, name) === "function"
   );
 }
 
-function isPostgresJs(value: unknown): value is PostgresJsClient {
+export /** What another store made of its own client. */
+function isExecutor(value: unknown): value is Executor {
+  return hasFunction(value, "query") && hasFunction(value, "script");
+}
+
+export function isPostgresJs(value: unknown): value is PostgresJsClient {
   return hasFunction(value, "unsafe");
 }
 
-function isPglite(value: unknown): value is PgliteClient {
+export function isPglite(value: unknown): value is PgliteClient {
   return isPg(value) && hasFunction(value, "exec");
 }
 
-function isPg(value: unknown): value is PgClient {
+export function isPg(value: unknown): value is PgClient {
   return hasFunction(value, "query");
 }
 
-function isPool(value: object): boolean {
+export function isPool(value: object): boolean {
   return "totalCount" in value;
 }
 

@@ -84,7 +84,7 @@ export function createConnection(
   };
 }
 
-function closedError(cause?: unknown): HoldfastError {
+export function closedError(cause?: unknown): HoldfastError {
   return new HoldfastError("STORE_UNAVAILABLE", "the postgres store is closed; make a new one", {
     store: NAME,
     retryable: false,

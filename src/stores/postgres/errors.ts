@@ -26,6 +26,9 @@ export function isRace(error: unknown): boolean {
 const LOST =
   /^(E(CONN\w*|PIPE|TIMEDOUT|HOSTUNREACH|NETUNREACH|NOTFOUND|AI_AGAIN)|ENOENT|CONNECTION_\w+|CONNECT_TIMEOUT)$/;
 
+/** What drivers say where their user ended the client, or where it can't be used again. */
+const CLOSED = /not queryable|after calling end on the pool|PGlite is closed/i;
+
 /** `error` as a HoldfastError. `secrets` are left out of its message. */
 export function toHoldfastError(error: unknown, secrets: readonly string[]): HoldfastError {
   if (HoldfastError.is(error)) return error;
@@ -67,6 +70,13 @@ export function toHoldfastError(error: unknown, secrets: readonly string[]): Hol
       false,
     );
   }
+  if (code === "CONNECTION_ENDED" || CLOSED.test(message)) {
+    return make(
+      "STORE_UNAVAILABLE",
+      `the client of the postgres store is closed: ${message}; open another one, and make a new store on it`,
+      false,
+    );
+  }
   if (/^53/.test(code)) {
     return make(
       "STORE_UNAVAILABLE",
@@ -92,9 +102,7 @@ export function toHoldfastError(error: unknown, secrets: readonly string[]): Hol
 }
 
 function isLostConnection(message: string): boolean {
-  return /connection (is )?(terminated|ended|closed|error)|not queryable|timeout (exceeded|expired)|socket/i.test(
-    message,
-  );
+  return /connection (is )?(terminated|ended|closed|error)|timeout (exceeded|expired)|socket/i.test(message);
 }
 
 /** Node's error of a host with several addresses has no message, and holds one for each. */

@@ -3,7 +3,7 @@
  * The tables, and how a database comes to have them.
  */
 import { createHash } from "node:crypto";
-import { HoldfastError, invalidArgument } from "../../log/errors.ts";
+import { HoldfastError } from "../../log/errors.ts";
 import type { SqlTables } from "../sql/names.ts";
 import { checkName, quoteName } from "../sql/names.ts";
 import type { Row } from "../sql/rows.ts";
@@ -163,8 +163,10 @@ export async function schemaVersion(executor: Executor, tables: Tables): Promise
     COLUMNS[kind].split(" ").filter((column) => !columns.get(kind)?.has(column));
   if (missing("meta").length > 0) {
     const named = kinds.find((kind) => kind === taken) ?? "meta";
-    throw invalidArgument(
+    throw new HoldfastError(
+      "INVALID_ARGUMENT",
       `the database has a table ${tables.names[named]} that is not Holdfast's; nothing was changed: name other tables with the option "tables", or another schema with "schema"`,
+      { store: NAME },
     );
   }
   const version = versionIn(await executor.query(versionQuery(tables), []));
