@@ -4,10 +4,13 @@
  * imported, but pg where a url is given.
  */
 import { HoldfastError, invalidArgument } from "../../log/errors.ts";
+import { inTurn } from "../in-turn.ts";
 import type { Row } from "../sql/rows.ts";
 import { isRow } from "../sql/rows.ts";
 import { codeOf, NAME } from "./errors.ts";
 import type { SqlValue } from "./values.ts";
+
+export { inTurn };
 
 /** A Pool or a connected Client of pg. */
 export interface PgClient {
@@ -186,16 +189,6 @@ function overPostgresJs(sql: PostgresJsClient): Executor {
 const SERVER = { durability: "disk", isShared: true, secrets: [], close: async () => undefined } as const;
 
 type Work = () => Promise<unknown>;
-
-/** Runs each piece of work once the one before it has ended. */
-export function inTurn(): <T>(work: () => Promise<T>) => Promise<T> {
-  let last: Promise<unknown> = Promise.resolve();
-  return (work) => {
-    const next = last.then(work, work);
-    last = next;
-    return next;
-  };
-}
 
 export function rowsOf(result: unknown): Row[] {
   const rows = isRow(result) ? result.rows : undefined;

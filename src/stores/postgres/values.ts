@@ -3,8 +3,8 @@
  * Values as PostgreSQL can hold them. Every parameter is bound as text and cast in the statement, so that no driver's
  * own idea of a type plays a part.
  */
-import { createHash } from "node:crypto";
-import type { SessionRecord } from "../../log/record.ts";
+
+export { metadataTokens, storedNamespace } from "../sql/projections.ts";
 
 export type SqlValue = string | null;
 
@@ -39,15 +39,6 @@ export function storedOrNull(text: string | undefined): SqlValue {
   return text === undefined ? null : storedText(text);
 }
 
-/** An index row takes 2,704 bytes, and two ids, each up to 1,024 bytes where escaped, stand beside a namespace in one. */
-const MAX_NAMESPACE_LENGTH = 255;
-
-/** The path of a namespace, which is ASCII; a long one by its hash, which begins as no path does. */
-export function storedNamespace(path: string): string {
-  if (path.length <= MAX_NAMESPACE_LENGTH) return path;
-  return `#${createHash("sha256").update(path).digest("base64url")}`;
-}
-
 /** `values` as the text of an array, for a parameter that is cast to `text[]` or an array of numbers. */
 export function arrayText(values: readonly (string | number | null)[]): string {
   const elements = values.map((value) =>
@@ -60,20 +51,6 @@ export function arrayText(values: readonly (string | number | null)[]): string {
 export function bigintText(value: number): string {
   const bounded = Math.min(Math.max(value, -1), Number.MAX_SAFE_INTEGER);
   return String(Math.floor(bounded));
-}
-
-const MAX_TOKEN_LENGTH = 200;
-
-/** What a list can ask of metadata: a text for each key with a plain value, the same for the same key, type and value. */
-export function metadataTokens(metadata: SessionRecord["metadata"]): string[] {
-  const tokens: string[] = [];
-  for (const [key, value] of Object.entries(metadata)) {
-    if (value !== null && !["string", "number", "boolean"].includes(typeof value)) continue;
-    const token = `${JSON.stringify(key)}:${JSON.stringify(value)}`;
-    const isLong = token.length > MAX_TOKEN_LENGTH;
-    tokens.push(isLong ? `#${createHash("sha256").update(token).digest("base64url")}` : token);
-  }
-  return tokens;
 }
 
 /** The statement with `$1`, `$2`, … from `first` on in place of each `?`. */

@@ -70,3 +70,8 @@ export function checkName(what: string, name: unknown): string {
 export function quoteName(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
 }
+
+/** `name` as a quoted identifier of MySQL and MariaDB, whatever their `sql_mode`. */
+export function backtickName(name: string): string {
+  return `\`${name.replaceAll("`", "``")}\``;
+}
