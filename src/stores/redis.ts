@@ -12,31 +12,53 @@
  * const sessions = createSessions({ store: redisStore({ client: new Redis() }) });
  * ```
  */
-import { HoldfastError, invalidArgument } from "../log/errors.ts";
+import { invalidArgument } from "../log/errors.ts";
 import { namespaceName, namespacePath } from "../store/namespace.ts";
 import type { SessionStore, StoreCapabilities } from "../store/store.ts";
 import type { Connection, OpenedClient, RedisClient } from "./redis/client.ts";
+
 import { connectionOf, openClient } from "./redis/client.ts";
 import { applyCommits } from "./redis/commit.ts";
 import type { Engine, Space } from "./redis/engine.ts";
 import { ask, createPlaces } from "./redis/engine.ts";
 import { readEntries } from "./redis/entries.ts";
-import { toHoldfastError } from "./redis/errors.ts";
+import { closedError, toHoldfastError } from "./redis/errors.ts";
 import { keysOf } from "./redis/keys.ts";
 import { listPage } from "./redis/lists.ts";
+import { createReaders } from "./redis/readers.ts";
 import { fetchRecords } from "./redis/records.ts";
-import { removeSession, sweepSpace } from "./redis/remove.ts";
+import { removeSession, sweepSpace, tidyUp } from "./redis/remove.ts";
+import type { RedisWait } from "./redis/replicas.ts";
+import { createReplicas } from "./redis/replicas.ts";
 import { NAME } from "./redis/replies.ts";
 import { checkSchema, migrateSchema } from "./redis/schema.ts";
 import { searchSpace } from "./redis/search.ts";
+import { watchSession } from "./redis/watch.ts";
 
-export type { IoRedisClient, NodeRedisClient, NodeRedisCluster, RedisClient } from "./redis/client.ts";
+export type {
+  IoRedisClient,
+  IoRedisCluster,
+  IoRedisConnection,
+  IoRedisNode,
+  NodeRedisClient,
+  NodeRedisCluster,
+  NodeRedisConnection,
+  RedisClient,
+} from "./redis/client.ts";
+
+export type { RedisWait } from "./redis/replicas.ts";
 
 export type RedisStoreOptions = RedisSource & {
   /** What every key begins with. Stores with different prefixes never meet. Default `"holdfast"`. */
   readonly keyPrefix?: string;
   /** A session that was not written to for this long is dropped by Redis. Default: kept. */
   readonly ttlMs?: number;
+  /**
+   * Acknowledges a commit only once so many replicas have it (`WAIT`), so that a failover to one of them does not lose
+   * it. Where they don't have it in time the call fails with STORE_UNAVAILABLE; the commit is written and may stay.
+   * Default: replicas are not waited for.
+   */
+  readonly wait?: RedisWait;
   /**
    * What your server's configuration keeps an acknowledged commit through; the store can't see it, and hands it on as
    * `capabilities.durability`.
@@ -76,7 +98,8 @@ const MAX_ENTRY_BYTES = 16 * 1024 * 1024;
  * and never use KEYS or SCAN.
  *
  * A session with `expiresAt`, and every session under `ttlMs`, is dropped by Redis itself when its time comes: record,
- * log and ids at once. What is left of it in the indexes goes with the next list that meets it, or the next sweep.
+ * log and ids at once; one that forks inherit from, with the last of them. What is left in the indexes goes with the next
+ * list that meets it, with later commits, or the next sweep.
  *
  * Redis must not evict: set `maxmemory-policy noeviction`.
  *
@@ -93,18 +116,19 @@ const MAX_ENTRY_BYTES = 16 * 1024 * 1024;
  * @see https://redis.io/docs/latest/operate/oss_and_stack/management/persistence/
  */
 export function redisStore(options: RedisStoreOptions): SessionStore {
-  const { keyPrefix = DEFAULT_PREFIX, ttlMs, durability = "process" } = options;
+  const { keyPrefix = DEFAULT_PREFIX, ttlMs, wait, durability = "process" } = options;
   const connect = connectorOf(options);
   if (typeof keyPrefix !== "string" || !keyPrefix.isWellFormed())
     throw invalidArgument("keyPrefix must be a string of whole characters");
   if (ttlMs !== undefined && !(Number.isSafeInteger(ttlMs) && ttlMs > 0))
     throw invalidArgument("ttlMs must be a whole number of milliseconds, 1 or more");
+  checkWait(wait);
   if (!["process", "os", "disk"].includes(durability))
     throw invalidArgument('durability must be "process", "os" or "disk"');
   const capabilities: StoreCapabilities = {
     durability,
     search: "substring",
-    watch: "poll",
+    watch: "push",
     idempotency: "full",
     listConsistency: "strong",
     maxEntryBytes: MAX_ENTRY_BYTES,
@@ -125,7 +149,15 @@ export function redisStore(options: RedisStoreOptions): SessionStore {
     opening ??= connect();
     try {
       const { client } = await opening;
-      engine ??= { connection: connectionOf(client), ttlMs, places };
+      const connection = connectionOf(client);
+      engine ??= {
+        connection,
+        ttlMs,
+        places,
+        tidying: new Map(),
+        readers: createReaders(connection),
+        replicas: wait && createReplicas(connection, wait),
+      };
     } catch (error) {
       opening = undefined;
       throw error;
@@ -169,20 +201,40 @@ export function redisStore(options: RedisStoreOptions): SessionStore {
       name: NAME,
       capabilities,
       namespaceName: namespaceName(path),
-      commit: (commits) => run("write", (redis) => applyCommits(redis, space, commits, capabilities)),
+      commit: (commits) =>
+        run("write", async (redis) => {
+          const outcomes = await applyCommits(redis, space, commits, capabilities);
+          if (ttlMs !== undefined || commits.some(({ record }) => record.expiresAt !== undefined))
+            await tidyUp(redis, space);
+          return outcomes;
+        }),
       find: (ids) =>
         run("read", async (redis) => {
-          const found = await fetchRecords(redis, space, ids);
+          const read = () => fetchRecords(redis, space, ids);
+          const names = () => ids.map((id) => space.keys.session(id).record);
+          const found = await (redis.replicas ? redis.replicas.settle(names(), read) : read());
           return found.map((fetched) => fetched?.record);
         }),
       read: (id, range) =>
         run(
           "read",
-          ({ connection }) => readEntries(connection, space.keys.session(id).entries, id, range),
+          async ({ connection, replicas }) => {
+            const { record, entries } = space.keys.session(id);
+            const read = () => readEntries(connection, entries, id, range);
+            return replicas ? replicas.settle([record], read) : read();
+          },
           id,
         ),
       list: (query) => run("read", (redis) => listPage(redis, space, query)),
       search: (text, query) => run("read", (redis) => searchSpace(redis, space, text, query)),
+      async *watch(id, after, signal) {
+        const redis = await run("read", async (opened) => opened, id);
+        try {
+          yield* watchSession(redis, space, id, after, signal);
+        } catch (error) {
+          throw isClosed ? closedError(error) : error;
+        }
+      },
       remove: (id) => run("read", (redis) => removeSession(redis, space, id), id),
       sweep: (nowMs, limit) => run("read", (redis) => sweepSpace(redis, space, nowMs, limit)),
       migrate: () => run("raw", ({ connection }) => migrateSchema(connection, schemaKey)),
@@ -196,6 +248,8 @@ export function redisStore(options: RedisStoreOptions): SessionStore {
       async close() {
         isClosed = true;
         const opened = opening;
+        engine?.readers.close();
+        engine?.replicas?.close();
         opening = undefined;
         engine = undefined;
         if (opened) await closeOpened(opened);
@@ -203,6 +257,14 @@ export function redisStore(options: RedisStoreOptions): SessionStore {
     };
   };
   return view("");
+}
+
+function checkWait(wait: RedisWait | undefined): void {
+  if (wait === undefined) return;
+  const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && Number(value) > 0;
+  if (!isCount(wait.replicas)) throw invalidArgument("wait.replicas must be a whole number, 1 or more");
+  if (wait.timeoutMs !== undefined && !isCount(wait.timeoutMs))
+    throw invalidArgument("wait.timeoutMs must be a whole number of milliseconds, 1 or more");
 }
 
 /** A client that never came to be needs no closing: whoever asked for it was told why. */
@@ -224,12 +286,4 @@ function connectorOf({ client, url, timeoutMs }: RedisStoreOptions): () => Promi
   const waitMs = timeoutMs ?? DEFAULT_TIMEOUT_MS;
   if (!(waitMs > 0)) throw invalidArgument("timeoutMs must be a positive number of milliseconds");
   return () => openClient(url, waitMs);
-}
-
-function closedError(cause?: unknown): HoldfastError {
-  return new HoldfastError("STORE_UNAVAILABLE", "the redis store is closed; make a new one", {
-    store: NAME,
-    retryable: false,
-    cause,
-  });
 }

@@ -23,24 +23,44 @@ export interface RedisServer {
 }
 
 export interface RedisServerOptions {
+  /** Default: the first that is installed. */
+  readonly program?: RedisProgram;
   /** Default: nothing is written to disk. */
   readonly appendfsync?: "always" | "everysec";
   /** More lines of configuration, as arguments. */
   readonly args?: readonly string[];
 }
 
-const READY_MS = 10_000;
+export type RedisProgram = "redis-server" | "valkey-server";
+
+const PROGRAMS: readonly RedisProgram[] = ["redis-server", "valkey-server"];
+/** Generous: another test may have the machine meanwhile. */
+const READY_MS = 60_000;
 /** Starts the server, then waits for its input to end: the starter's own end closes it. */
 const GUARD =
-  'redis-server "$@" </dev/null >/dev/null 2>&1 & server=$!; echo $server; read line; kill -9 $server; wait';
+  'program=$1; shift; "$program" "$@" </dev/null >/dev/null 2>&1 & server=$!; echo $server; read line; kill -9 $server; wait';
 
-/** What is to be installed where there is no redis-server; `undefined` where there is one. */
-export function missingRedis(): string | undefined {
-  const isThere = spawnSync("redis-server", ["--version"]).status === 0;
-  return isThere ? undefined : "redis-server is not installed (apt-get install redis-server)";
+export function isInstalled(program: RedisProgram): boolean {
+  return spawnSync(program, ["--version"]).status === 0;
 }
 
-export async function startRedis({ appendfsync, args = [] }: RedisServerOptions = {}): Promise<RedisServer> {
+/** What is to be installed where there is no server; `undefined` where there is one. */
+export function missingRedis(): string | undefined {
+  return PROGRAMS.some(isInstalled)
+    ? undefined
+    : "redis-server is not installed (apt-get install redis-server, or valkey-server where there is one)";
+}
+
+/** The command line client that comes with the server. */
+export function redisCli(): string {
+  return isInstalled("redis-server") ? "redis-cli" : "valkey-cli";
+}
+
+export async function startRedis({
+  program = PROGRAMS.find(isInstalled) ?? "redis-server",
+  appendfsync,
+  args = [],
+}: RedisServerOptions = {}): Promise<RedisServer> {
   const folder = await mkdtemp(join(tmpdir(), "holdfast-redis-"));
   const port = await freePort();
   const settings = [
@@ -50,7 +70,9 @@ export async function startRedis({ appendfsync, args = [] }: RedisServerOptions 
   ];
   let guard: ChildProcess | undefined;
   const start = async (): Promise<void> => {
-    guard = spawn("sh", ["-c", GUARD, "redis", ...settings], { stdio: ["pipe", "ignore", "ignore"] });
+    guard = spawn("sh", ["-c", GUARD, "redis", program, ...settings], {
+      stdio: ["pipe", "ignore", "ignore"],
+    });
     // Neither the shell nor its pipe keeps the test process from ending.
     guard.unref();
     await untilReady(port);
@@ -77,40 +99,51 @@ export async function startRedis({ appendfsync, args = [] }: RedisServerOptions 
   };
 }
 
-/** A Redis Cluster of three masters without replicas. */
-export async function startRedisCluster(): Promise<RedisServer[]> {
+export interface RedisClusterOptions {
+  /** Of each of the three masters. Default 0. */
+  readonly replicas?: number;
+  /** How long a node may be silent before it counts as lost. Default: longer than a busy machine can be. */
+  readonly nodeTimeoutMs?: number;
+}
+
+/** A Redis Cluster of three masters; their replicas, where there are any, stand behind them. */
+export async function startRedisCluster({
+  replicas = 0,
+  nodeTimeoutMs = 15_000,
+}: RedisClusterOptions = {}): Promise<RedisServer[]> {
   const servers: RedisServer[] = [];
-  for (let index = 0; index < 3; index += 1) {
+  for (let index = 0; index < 3 * (1 + replicas); index += 1) {
     const busPort = String(await freePort());
-    servers.push(
-      await startRedis({
-        args: [
-          "--cluster-enabled",
-          "yes",
-          "--cluster-port",
-          busPort,
-          "--cluster-node-timeout",
-          "15000",
-          "--loglevel",
-          "warning",
-        ],
-      }),
-    );
+    const cluster = ["--cluster-enabled", "yes", "--cluster-port", busPort];
+    const timeout = ["--cluster-node-timeout", String(nodeTimeoutMs), "--repl-diskless-sync-delay", "0"];
+    servers.push(await startRedis({ args: [...cluster, ...timeout, "--loglevel", "warning"] }));
   }
   const places = servers.map(({ port }) => `127.0.0.1:${port}`);
-  const made = spawnSync("redis-cli", ["--cluster", "create", ...places, "--cluster-yes"]);
+  const options = ["--cluster-replicas", String(replicas), "--cluster-yes"];
+  const made = spawnSync(redisCli(), ["--cluster", "create", ...places, ...options]);
   if (made.status !== 0) throw new Error(`redis-cli could not make a Cluster: ${made.stdout}${made.stderr}`);
   for (const { port } of servers) await untilServing(port);
+  // Each replica has a first copy of what its master has.
+  for (const { port } of replicas > 0 ? servers : [])
+    await untilTold(port, "INFO replication".split(" "), /role:master|master_link_status:up/);
   return servers;
 }
 
 /** Each node finds out by itself, a second or more after the Cluster was made, that all slots are served. */
 async function untilServing(port: number): Promise<void> {
+  await untilTold(port, ["CLUSTER", "INFO"], /cluster_state:ok/);
+}
+
+/** Resolves once the server answers `command` so. */
+export async function untilTold(port: number, command: readonly string[], expected: RegExp): Promise<void> {
+  let told = "";
   for (const until = Date.now() + READY_MS; Date.now() < until; await sleep(50)) {
-    const { stdout } = spawnSync("redis-cli", ["-p", String(port), "CLUSTER", "INFO"]);
-    if (String(stdout).includes("cluster_state:ok")) return;
+    told = String(spawnSync(redisCli(), ["-p", String(port), ...command]).stdout);
+    if (expected.test(told)) return;
   }
-  throw new Error(`the Cluster's node on port ${port} did not serve within ${READY_MS} ms`);
+  throw new Error(
+    `the server on port ${port} did not answer ${command.join(" ")} with ${expected} within ${READY_MS} ms: ${told}`,
+  );
 }
 
 function freePort(): Promise<number> {

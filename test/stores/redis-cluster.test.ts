@@ -4,10 +4,12 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { expect, onTestFinished, test } from "vitest";
+import type { Entry } from "../../src/log/entry.ts";
 import { HoldfastError } from "../../src/log/errors.ts";
 import { commitOf, creation, outcomeOf, say } from "../../src/store/conformance/build.ts";
 import { keysOf } from "../../src/stores/redis/keys.ts";
-import { missingRedis, startRedisCluster } from "../engines/redis-server.ts";
+import { slotOf } from "../../src/stores/redis/slots.ts";
+import { missingRedis, redisCli, startRedisCluster } from "../engines/redis-server.ts";
 import { withRaw } from "./redis-harness.ts";
 import { openRedis } from "./redis-open.ts";
 
@@ -53,20 +55,28 @@ for (const driver of ["ioredis-cluster", "node-redis-cluster"] as const) {
         }
       };
       const writing = Promise.all(ids.map(write));
+      const inMoved = (id: string): boolean =>
+        slotOf(keysOf("holdfast", "").session(id).record) < MOVED_SLOTS;
+      const [watchedId = ""] = ids.filter(inMoved);
+      const watched: Entry[] = [];
+      const abort = new AbortController();
+      const watching = (async () => {
+        while (!abort.signal.aborted) {
+          for await (const entry of store.watch?.(watchedId, watched.length, abort.signal) ?? [])
+            watched.push(entry);
+          await new Promise((resolve) => setTimeout(resolve, 10));
+        }
+      })();
       const node = async (port: number): Promise<string> =>
         withRaw({ ...first, port }, async (raw) => String(await raw.call("CLUSTER", ["MYID"])));
       const [from, to] = [await node(first.port), await node(second.port)];
-      await run("redis-cli", [
+      await run(redisCli(), [
         ...["--cluster", "reshard", `127.0.0.1:${first.port}`, "--cluster-from", from, "--cluster-to", to],
         ...["--cluster-slots", String(MOVED_SLOTS), "--cluster-yes"],
       ]);
       isOver = true;
       await writing;
-      const moved = await withRaw(second, async (raw) => {
-        const records = ids.map((id) => keysOf("holdfast", "").session(id).record);
-        const slots = await Promise.all(records.map((key) => raw.cluster("KEYSLOT", key)));
-        return slots.filter((slot) => slot < MOVED_SLOTS).length;
-      });
+      const moved = ids.filter(inMoved).length;
       expect(moved).toBeGreaterThan(0);
       for (const id of ids) {
         const entries = await store.read(id, { after: 1, limit: 100_000 });
@@ -77,6 +87,12 @@ for (const driver of ["ioredis-cluster", "node-redis-cluster"] as const) {
         expect(mine.filter((item) => !found.includes(item))).toEqual([]);
         expect(mine.length).toBeGreaterThan(10);
       }
+      const { seq: newest = 0 } = (await store.find([watchedId]))[0] ?? {};
+      for (const until = performance.now() + 30_000; watched.length < newest && performance.now() < until; )
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      abort.abort();
+      await watching;
+      expect(watched.map(({ seq }) => seq)).toEqual(Array.from({ length: newest }, (_, index) => index + 1));
       const listed = await store.list({ order: "updated", limit: 100, userId: "u", status: "active" });
       expect(listed.items.map(({ id }) => id).sort()).toEqual([...ids].sort());
       expect(listed.items).toEqual(await store.find(listed.items.map(({ id }) => id)));

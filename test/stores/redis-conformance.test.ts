@@ -5,7 +5,7 @@
 import { afterAll, beforeAll, describe, test } from "vitest";
 import { runConformance } from "../../src/store/conformance/index.ts";
 import type { RedisServer } from "../engines/redis-server.ts";
-import { missingRedis, startRedis, startRedisCluster } from "../engines/redis-server.ts";
+import { isInstalled, missingRedis, startRedis, startRedisCluster } from "../engines/redis-server.ts";
 import { redisHarness } from "./redis-harness.ts";
 import type { RedisDriver } from "./redis-open.ts";
 
@@ -34,3 +34,9 @@ function conforms(title: string, drivers: readonly RedisDriver[], start: () => P
 
 conforms("redis", ["ioredis", "node-redis"], async () => [await startRedis({ appendfsync: "always" })]);
 conforms("redis cluster", ["ioredis-cluster", "node-redis-cluster"], startRedisCluster);
+
+// Where both are installed, the one above ran on redis-server.
+if (isInstalled("redis-server") && isInstalled("valkey-server"))
+  conforms("valkey", ["ioredis"], async () => [
+    await startRedis({ program: "valkey-server", appendfsync: "always" }),
+  ]);

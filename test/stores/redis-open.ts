@@ -6,6 +6,7 @@ import { Cluster, Redis } from "ioredis";
 import { createClient, createCluster } from "redis";
 import type { SessionStore } from "../../src/store/store.ts";
 import type { NodeRedisClient, RedisClient } from "../../src/stores/redis/client.ts";
+import type { RedisWait } from "../../src/stores/redis.ts";
 import { redisStore } from "../../src/stores/redis.ts";
 
 /** `split` is ioredis on one server, taken for a Cluster: indexes and sessions in steps of their own. */
@@ -25,6 +26,7 @@ export interface RedisLocation {
   readonly durability?: "process" | "os" | "disk";
   readonly keyPrefix?: string;
   readonly ttlMs?: number;
+  readonly wait?: RedisWait;
 }
 
 export interface OpenedRedis {
@@ -34,8 +36,9 @@ export interface OpenedRedis {
 }
 
 export async function openRedis(location: RedisLocation): Promise<OpenedRedis> {
-  const { driver, port, namespaces, durability = "process", keyPrefix = "holdfast", ttlMs } = location;
-  const rest = { durability, keyPrefix, ...(ttlMs !== undefined && { ttlMs }) };
+  const { driver, port, namespaces, durability = "process", keyPrefix = "holdfast" } = location;
+  const { ttlMs, wait } = location;
+  const rest = { durability, keyPrefix, ...(ttlMs !== undefined && { ttlMs }), ...(wait && { wait }) };
   const { client, end } =
     driver === "url" ? { client: undefined, end: () => undefined } : await openClient(driver, port);
   const root = client
@@ -77,10 +80,12 @@ async function openClient(
   const made = new Redis(port, "127.0.0.1");
   made.on("error", () => undefined);
   if (driver === "ioredis") return { client: made, end: () => made.disconnect() };
-  const split = {
+  const split: RedisClient = {
     isCluster: true,
+    options: {},
+    slots: Array.from({ length: 16_384 }, () => [`127.0.0.1:${port}`]),
     call: (name: string, args: (string | Buffer | number)[]) => made.call(name, args),
-    pipeline: () => made.pipeline(),
+    nodes: () => [made],
   };
   return { client: split, end: () => made.disconnect() };
 }

@@ -19,6 +19,7 @@ import type { RedisClient } from "../../src/stores/redis/client.ts";
 import { connectionOf } from "../../src/stores/redis/client.ts";
 import { toHoldfastError } from "../../src/stores/redis/errors.ts";
 import { keysOf, memberOf, parseMember, timeKey } from "../../src/stores/redis/keys.ts";
+import { slotOf } from "../../src/stores/redis/slots.ts";
 import { redisStore } from "../../src/stores/redis.ts";
 import type { RedisServer, RedisServerOptions } from "../engines/redis-server.ts";
 import { missingRedis, startRedis } from "../engines/redis-server.ts";
@@ -52,6 +53,9 @@ test("what is no client, no url or no number is INVALID_ARGUMENT, and no passwor
     { url: "redis://localhost", timeoutMs: -1 },
     { url: "redis://localhost", durability: "paper" },
     { url: "redis://localhost", keyPrefix: "\ud800" },
+    { url: "redis://localhost", wait: {} },
+    { url: "redis://localhost", wait: { replicas: 0 } },
+    { url: "redis://localhost", wait: { replicas: 1, timeoutMs: 0 } },
   ];
   for (const options of wrong) {
     // @ts-expect-error what types refuse
@@ -69,6 +73,7 @@ test("each failure of a server says what to do, whether to try again, and no sec
     ["MISCONF Redis is configured to save RDB snapshots", "disk", true],
     ["MOVED 1 127.0.0.1:7000", "Cluster client", false],
     ["NOPERM this user has no permissions", "ACL LOG", false],
+    ["Too many Cluster redirections. Last error: ReplyError: MOVED 1 127.0.0.1:7000", "try again", true],
     ["Command timed out", "did not answer", true],
     ["connect ECONNREFUSED redis://user:secret@host:1", "could not be reached", true],
     ["ERR unknown command 'XADD'", "refused a command", false],
@@ -278,6 +283,47 @@ describe.skipIf(missing !== undefined && process.env.HOLDFAST_REQUIRE !== "all")
     expect(await rows()).toEqual(expected);
   });
 
+  test("rows that a writer could not take out before it crashed mislead no list, whatever that one holds", async () => {
+    const [reader, writer] = [await fresh(), await again()];
+    const session = await begin(writer, { id: "a", userId: "u" });
+    const active = { ...LIST, userId: "u", status: "active" } as const;
+    for (let round = 0; round < 2; round += 1)
+      expect((await reader.list(active)).items).toEqual([session.record]);
+    const keys = keysOf("holdfast", "");
+    const [index, record] = [keys.index(active), keys.session("a").record];
+    const [place, rows] = await withRaw(server, (raw) =>
+      Promise.all([raw.hget(record, "p"), raw.zrange(index, "0", "-1")]),
+    );
+    // A third one does not know of the first commit's rows, so it notes them, takes them out, and then the note.
+    const third = await again();
+    const next = commitOf(session.record, [{ type: "status.set", data: { status: "completed" } }]);
+    expect(await outcomeOf(third, next)).toEqual({ status: "committed" });
+    expect(await withRaw(server, (raw) => raw.exists(keys.former, index))).toBe(0);
+    // As if it had crashed after the commit.
+    await withRaw(server, async (raw) => {
+      await raw.sadd(keys.former, memberOf(0, "a", place ?? ""));
+      for (const row of rows) await raw.zadd(index, 0, row);
+    });
+    expect((await reader.list(active)).items).toEqual([]);
+    expect((await reader.list({ ...active, status: "completed" })).items).toEqual([next.record]);
+    expect(await withRaw(server, (raw) => raw.exists(keys.former, index))).toBe(0);
+    // A note of what the session still is takes nothing out.
+    const now = await withRaw(server, (raw) => raw.hget(record, "p"));
+    await withRaw(server, (raw) => raw.sadd(keys.former, memberOf(0, "a", now ?? "")));
+    for (let round = 0; round < 2; round += 1)
+      expect((await reader.list({ ...active, status: "completed" })).items).toEqual([next.record]);
+  });
+
+  test("a record that is held is not listed once Redis has dropped its session", async () => {
+    const store = await fresh();
+    await begin(store, { id: "kept", userId: "u" });
+    await begin(store, { id: "a", userId: "u", expiresAt: Date.now() + 400 });
+    const query = { ...LIST, userId: "u", status: "active" } as const;
+    for (let round = 0; round < 2; round += 1) expect((await store.list(query)).items).toHaveLength(2);
+    await new Promise((resolve) => setTimeout(resolve, 450));
+    expect((await store.list(query)).items).toMatchObject([{ id: "kept" }]);
+  });
+
   test("a list that races with commits never leaves out a session that matches all the while", async () => {
     const store = await fresh();
     const busy = await begin(store, { id: "busy", userId: "u" });
@@ -333,8 +379,12 @@ describe.skipIf(missing !== undefined && process.env.HOLDFAST_REQUIRE !== "all")
     expect(left.filter((key) => !key.endsWith(":schema"))).toEqual([]);
   });
 
-  test("keys of a session are in one slot", async () => {
-    const slots = await withRaw(await startOther({ args: ["--cluster-enabled", "yes"] }), (raw) =>
+  test("keys of a session are in one slot, and slots are those of the server", async () => {
+    const other = await startOther({ args: ["--cluster-enabled", "yes"] });
+    const keys = ["", "a", "123456789", "x{user1000}y{z}", "{}x", "a{b", "a}b{c}", "ä{🙂}", "{{a}}"];
+    const known = await withRaw(other, (raw) => Promise.all(keys.map((key) => raw.cluster("KEYSLOT", key))));
+    expect(keys.map(slotOf)).toEqual(known);
+    const slots = await withRaw(other, (raw) =>
       Promise.all(
         ["a", "{b}", "a/b", "🙂", "}{"].map(async (id) => {
           const keys = Object.values(keysOf("holdfast", "tenant/").session(id));
@@ -450,6 +500,32 @@ describe.skipIf(missing !== undefined && process.env.HOLDFAST_REQUIRE !== "all")
       expect(error.message).not.toContain("secret");
       expect(JSON.stringify([error, error.cause, Object.entries(error.cause ?? {})])).not.toContain("secret");
     }
+  });
+
+  test("a user who may not run a command, or not touch the keys: STORE_UNAVAILABLE that names the remedy, nothing changed", async () => {
+    const store = await fresh();
+    const session = await begin(store, { id: "a" }, say("one"));
+    const users = [
+      ["~*", "+@all", "-@scripting"],
+      ["~*", "+@all", "-@write"],
+      ["~other:*", "+@all"],
+    ];
+    for (const [index, rules] of users.entries()) {
+      await withRaw(server, (raw) => raw.call("ACL", ["SETUSER", `u${index}`, "on", ">secret", ...rules]));
+      const limited = redisStore({ url: `redis://u${index}:secret@127.0.0.1:${server.port}` });
+      onTestFinished(() => limited.close());
+      const error = await rejects(
+        () => limited.commit([session.next(say("two"))]),
+        "STORE_UNAVAILABLE",
+        rules.join(" "),
+      );
+      expect([error.retryable, error.message.includes("ACL LOG"), error.message.includes("secret")]).toEqual([
+        false,
+        true,
+        false,
+      ]);
+    }
+    expect(await store.find(["a"])).toEqual([session.record]);
   });
 
   test("a client that is closed, a read-only replica, and a server without memory: STORE_UNAVAILABLE that says what to do", async () => {

@@ -9,12 +9,17 @@
 import { HoldfastError } from "../../log/errors.ts";
 import { callerId, checkSize, decodeRecord, encodeData, encodeRecord } from "../../store/codec.ts";
 import type { Commit, CommitOutcome, StoreCapabilities } from "../../store/store.ts";
+import type { Reply } from "./client.ts";
 import { replyValue } from "./client.ts";
 import type { Engine, ScriptCall, Space } from "./engine.ts";
 import { ask, command, dropRows, newToken, runScripts, scriptOf, sessionKeyList } from "./engine.ts";
 import { toHoldfastError } from "./errors.ts";
-import type { Place, Row } from "./keys.ts";
+import type { Former } from "./former.ts";
+import { dropFormer, formerMember } from "./former.ts";
+import { keepCalls, keptBy } from "./inherited.ts";
+import type { Place, Row, SessionKeys } from "./keys.ts";
 import { decodePlace, encodePlace, placeOf } from "./keys.ts";
+import type { Written } from "./replicas.ts";
 import { NAME, toList, toText } from "./replies.ts";
 import { COMMIT_SCRIPT } from "./scripts.ts";
 
@@ -51,11 +56,19 @@ export async function applyCommits(
   const encoded = commits.map((commit, position) => encode(engine, commit, position, capabilities));
   const bySession = Map.groupBy(encoded, ({ commit }) => commit.sessionId);
   const calls = [...bySession].map(([id, list]) => callOf(engine, space, id, list));
-  if (engine.connection.isCluster) await addRows(engine, space, encoded);
-
-  const replies = await runScripts(engine.connection, calls);
+  const send = async (): Promise<Reply[]> => {
+    if (engine.connection.isCluster)
+      await Promise.all([addRows(engine, space, encoded), keepInherited(engine, space, encoded)]);
+    const sent = await runScripts(engine.connection, calls);
+    // What became of one that got no answer is in doubt as well.
+    if (engine.replicas) for (const [index, { id }] of calls.entries()) replyValue(sent[index], id);
+    return sent;
+  };
+  const { replicas } = engine;
+  const replies = await (replicas ? replicas.confirm(writtenBy(engine, space, calls), send) : send());
   const outcomes = new Array<CommitOutcome>(commits.length);
-  const former: Row[] = [];
+  const former: Former[] = [];
+  const inVain: Row[] = [];
   const failures: unknown[] = [];
   for (const [index, { id, commits: sent }] of calls.entries()) {
     const key = space.keys.session(id).record;
@@ -67,11 +80,10 @@ export async function applyCommits(
         outcomes[item.position] = outcome;
         if (outcome.status === "committed") {
           engine.places.set(key, { place: item.placeText });
-          const old = decodePlace(result[1] ?? "");
-          if (old) former.push(...space.keys.rowsOfCommit(id, old));
+          if (result[1]) former.push({ id, placeText: result[1] });
         } else {
           engine.places.delete(key);
-          if (engine.connection.isCluster) former.push(...(await rowsInVain(engine, space, item)));
+          if (engine.connection.isCluster) inVain.push(...(await rowsInVain(engine, space, item)));
         }
       }
     } catch (error) {
@@ -79,9 +91,20 @@ export async function applyCommits(
       failures.push(error);
     }
   }
-  await dropRows(engine, former);
+  await dropRows(engine, inVain);
+  await dropFormer(engine, space, former);
   if (failures.length > 0) throw toHoldfastError(failures[0]);
   return outcomes;
+}
+
+/** What calls write, for waiting for replicas: also a refusal is told only once they have what it stands on. */
+function writtenBy({ connection }: Engine, { keys }: Space, calls: readonly Call[]): Written[] {
+  return calls.map(({ id, commits }) => {
+    const rows = connection.isCluster
+      ? commits.flatMap(({ place }) => [...keys.rowsOfCommit(id, place), ...keys.rowsOfLife(id, place)])
+      : [];
+    return { sessionId: id, keys: [keys.session(id).record, ...rows.map(({ key }) => key)] };
+  });
 }
 
 function encode(
@@ -113,20 +136,28 @@ function callOf(engine: Engine, space: Space, id: string, commits: readonly Enco
   const session = space.keys.session(id);
   const keys = sessionKeyList(session);
   const numbers = new Map<string, string>();
+  const keyNumber = (key: string): string => {
+    const number = numbers.get(key) ?? String(keys.push(key));
+    numbers.set(key, number);
+    return number;
+  };
   const rowArgs = (rows: readonly Row[]): string[] => [
     String(rows.length),
-    ...rows.flatMap(({ key, member }) => {
-      const number = numbers.get(key) ?? String(keys.push(key));
-      numbers.set(key, number);
-      return [number, member];
-    }),
+    ...rows.flatMap(({ key, member }) => [keyNumber(key), member]),
   ];
+  const firstKeyOf = (kept: SessionKeys): string => {
+    const number = numbers.get(kept.record) ?? String(keys.length + 1);
+    if (!numbers.has(kept.record)) keys.push(...sessionKeyList(kept));
+    numbers.set(kept.record, number);
+    return number;
+  };
   const { isCluster } = engine.connection;
   let known = engine.places.get(session.record)?.place ?? "";
   const args = commits.flatMap((item) => {
     const { commit, recordText, placeText, entryArgs } = item;
     const { record, entries, expectedVersion } = commit;
     const old = decodePlace(known);
+    const kept = isCluster ? [] : keptBy(record, expectedVersion === 0 ? undefined : old, engine.ttlMs);
     const head = [
       String(expectedVersion),
       String(record.createdAt),
@@ -138,6 +169,9 @@ function callOf(engine: Engine, space: Space, id: string, commits: readonly Enco
       engine.ttlMs === undefined ? "" : String(engine.ttlMs),
       ...rowArgs(isCluster ? [] : rowsToAdd(space, item)),
       ...rowArgs(isCluster || !old ? [] : space.keys.rowsOfCommit(id, old)),
+      String(kept.length),
+      ...kept.map((one) => firstKeyOf(space.keys.session(one))),
+      ...(isCluster ? ["", ""] : [keyNumber(space.keys.former), formerMember(id, "")]),
       String(entries[0]?.seq ?? 0),
       String(entries.length),
     ];
@@ -156,6 +190,16 @@ async function addRows({ connection }: Engine, space: Space, encoded: readonly E
   const rows = encoded.flatMap((item) => rowsToAdd(space, item));
   const replies = await connection.send(rows.map(({ key, member }) => command("ZADD", key, "0", member)));
   for (const reply of replies) replyValue(reply);
+}
+
+async function keepInherited(engine: Engine, space: Space, encoded: readonly Encoded[]): Promise<void> {
+  const calls = encoded.flatMap(({ commit: { sessionId, expectedVersion, record } }) => {
+    const isNew = expectedVersion === 0;
+    const known = isNew ? undefined : engine.places.get(space.keys.session(sessionId).record);
+    const ids = keptBy(record, known && decodePlace(known.place), engine.ttlMs);
+    return keepCalls(engine, space, record, ids, isNew);
+  });
+  for (const reply of await runScripts(engine.connection, calls)) replyValue(reply);
 }
 
 /** Rows that were added for a commit that did not take place. That of a creation may also be another creation's. */

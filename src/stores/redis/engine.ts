@@ -7,6 +7,8 @@ import type { SessionRecord } from "../../log/record.ts";
 import type { Connection, RedisCommand, Reply } from "./client.ts";
 import { isUnknownScript, replyValue } from "./client.ts";
 import type { Keys, Place, Row, SessionKeys } from "./keys.ts";
+import type { Readers } from "./readers.ts";
+import type { Replicas } from "./replicas.ts";
 
 /** One namespace. */
 export interface Space {
@@ -18,6 +20,11 @@ export interface Engine {
   readonly connection: Connection;
   readonly ttlMs: number | undefined;
   readonly places: Places;
+  readonly readers: Readers;
+  /** Where commits wait for replicas. */
+  readonly replicas: Replicas | undefined;
+  /** For each namespace when rows of dropped sessions are looked for again, and from where on. */
+  readonly tidying: Map<string, { readonly dueAt: number; readonly lowest: string }>;
 }
 
 /** A script and its digest. */
@@ -94,6 +101,8 @@ export interface Known {
   readonly place: string;
   /** The record of that commit, where it was decoded, so that it need not be decoded again. */
   readonly record?: SessionRecord;
+  /** When Redis drops it by itself, as far as that commit says. */
+  readonly expiresAt?: number | undefined;
 }
 
 /** Decoded, a record takes a few times the bytes of its text: some 20 MB in all (see `records.ts` for their size). */

@@ -48,6 +48,22 @@ export async function readEntries(
   return found;
 }
 
+/**
+ * The entries of one stretch of a stream, in ascending order.
+ *
+ * @param next the position that the first one must have, where that is known.
+ * @throws STORE_CORRUPT where an entry is missing or can't be read.
+ */
+export function decodePage(page: readonly unknown[], sessionId: string, next?: number): Entry[] {
+  let expected = next;
+  return page.map((item) => {
+    const entry = entryOf(item, sessionId);
+    if (expected !== undefined && entry.seq !== expected) throw gap(expected, sessionId);
+    expected = entry.seq + 1;
+    return entry;
+  });
+}
+
 function entryOf(item: unknown, sessionId: string): Entry {
   const [position, fields] = toList(item);
   const seq = Number.parseInt(toText(position), 10);

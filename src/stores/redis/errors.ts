@@ -25,7 +25,7 @@ const MEANINGS: ReadonlyMap<string, Meaning> = new Map([
   ],
   ["MASTERDOWN", again("this Redis replica has lost its primary; connect to the primary")],
   ["CLUSTERDOWN", again("the Redis Cluster does not serve this slot now; see `CLUSTER INFO` and try again")],
-  ["TRYAGAIN", again("the Redis Cluster is moving this slot; try again")],
+  ["TRYAGAIN", again("the Redis Cluster is moving this slot or replacing its master; try again")],
   ["MOVED", refused("this Redis is a node of a Cluster; give the store a Cluster client")],
   ["ASK", refused("this Redis is a node of a Cluster; give the store a Cluster client")],
   ["CROSSSLOT", refused("this Redis is a Cluster; give the store a Cluster client")],
@@ -46,6 +46,9 @@ const MEANINGS: ReadonlyMap<string, Meaning> = new Map([
   ],
 ]);
 
+/** A Cluster client that was sent from node to node too often: slots move, or a master is being replaced. */
+const REDIRECTED = /Too many Cluster redirections/i;
+
 /** Lost, refused and timed-out connections, as the clients word them. */
 const CONNECTION =
   /ECONN|EPIPE|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|timed? ?out|closed|Connection|offline|writeable|retries|disconnect|ClusterAllFailed|slots cache/i;
@@ -60,7 +63,7 @@ export function toHoldfastError(error: unknown, sessionId?: string): HoldfastErr
       `${text}${sessionId === undefined ? "" : ` (session ${JSON.stringify(sessionId)})`}: ${message}`,
       { sessionId, store: NAME, retryable, cause: causeOf(error, message) },
     );
-  const known = MEANINGS.get(replyCode(error) ?? "");
+  const known = REDIRECTED.test(message) ? MEANINGS.get("TRYAGAIN") : MEANINGS.get(replyCode(error) ?? "");
   if (known) return make(known);
   if (message.includes("XADD is equal or smaller")) {
     return make({
@@ -99,4 +102,12 @@ function causeOf(error: unknown, message: string): Error {
   const cause = new Error(message);
   if (error instanceof Error) cause.name = error.name;
   return cause;
+}
+
+export function closedError(cause?: unknown): HoldfastError {
+  return new HoldfastError("STORE_UNAVAILABLE", "the redis store is closed; make a new one", {
+    store: NAME,
+    retryable: false,
+    cause,
+  });
 }

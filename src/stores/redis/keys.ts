@@ -43,9 +43,16 @@ export interface Place {
 
 export interface Keys {
   session(id: string): SessionKeys;
+  /** What the keys of all sessions begin with. */
+  readonly sessionHead: string;
   /** The index that holds all that can match, and as little else as possible. */
   index(query: StoreQuery): string;
   readonly expiries: string;
+  /**
+   * On one server: the former places of sessions whose rows there are still to be taken out. While it is empty, every row
+   * of a commit is of what its session is now.
+   */
+  readonly former: string;
   /** Rows that one commit alone has: those by time of change, and of expiry. */
   rowsOfCommit(id: string, place: Place): Row[];
   /** Rows that a session has all its life: those by time of creation. */
@@ -73,10 +80,13 @@ export function keysOf(prefix: string, path: string): Keys {
     ...(status === "active" ? [] : [index("updated", "status", status)]),
   ];
   const expiries = index("expiries");
+  const sessionHead = `${prefix}:{${path}`;
   return {
     expiries,
+    former: index("former"),
+    sessionHead,
     session(id) {
-      const tagged = `${prefix}:{${path}${encodeURIComponent(id)}}`;
+      const tagged = `${sessionHead}${encodeURIComponent(id)}}`;
       return { record: `${tagged}record`, entries: `${tagged}entries`, ids: `${tagged}ids` };
     },
     index({ order, userId, parentId, status }) {

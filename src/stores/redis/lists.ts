@@ -7,12 +7,11 @@ import type { Keyset } from "../../store/query.ts";
 import { decodeCursor, encodeCursor, matches, orderTime } from "../../store/query.ts";
 import type { Page, StoreQuery } from "../../store/store.ts";
 import type { Engine, Space } from "./engine.ts";
-import { ask, command, dropRows, isDead } from "./engine.ts";
+import { dropRows, isDead } from "./engine.ts";
 import type { Member, Row } from "./keys.ts";
-import { parseMember, prefixOf, timeKey } from "./keys.ts";
+import { prefixOf, timeKey } from "./keys.ts";
 import type { Fetched } from "./records.ts";
-import { fetchRecords } from "./records.ts";
-import { toList, toText } from "./replies.ts";
+import { fetchRows } from "./rows.ts";
 
 /** Rows that one step reads where most of them may not match. */
 const WALK_AT_ONCE = 200;
@@ -63,33 +62,21 @@ export async function* walk(
   let highest = highestMember(query, before);
   let count = Math.min(atOnce, WALK_AT_ONCE);
   for (;;) {
-    const reply = await ask(
-      engine.connection,
-      command("ZREVRANGEBYLEX", key, highest, lowest, "LIMIT", "0", String(count)),
-    );
-    const members = toList(reply).map(toText);
-    const rows = members.map(parseMember);
-    const ids = [...new Set(rows.map(({ id }) => id))];
-    const fetched = await fetchRecords(engine, space, ids);
-    const records = new Map(ids.map((id, index) => [id, fetched[index]]));
+    const rows = await fetchRows(engine, space, { key, highest, lowest, count }, query.order === "updated");
     const dead: Row[] = [];
-    for (const [index, row] of rows.entries()) {
-      const current = records.get(row.id);
-      if (
-        isConfirmed(row, current, query.order) ||
-        (current && !before && isAbove(current.record, row, query))
-      ) {
+    for (const { member, row, current } of rows) {
+      const isNow = isConfirmed(row, current, query.order);
+      if (isNow || (current && !before && isAbove(current.record, row, query))) {
         if (current && !seen.has(row.id) && matches(current.record, query)) {
           seen.add(row.id);
           yield current.record;
         }
       }
-      if (!isConfirmed(row, current, query.order) && isDead(engine, row.tail))
-        dead.push({ key, member: members[index] ?? "" });
+      if (!isNow && isDead(engine, row.tail)) dead.push({ key, member });
     }
     await dropRows(engine, dead);
-    if (members.length < count) return;
-    highest = `(${members.at(-1) ?? ""}`;
+    if (rows.length < count) return;
+    highest = `(${rows.at(-1)?.member ?? ""}`;
     count = WALK_AT_ONCE;
   }
 }

@@ -8,6 +8,7 @@ import type { Reply } from "./client.ts";
 import { replyValue } from "./client.ts";
 import type { Engine, ScriptCall, Space } from "./engine.ts";
 import { command, runScripts, scriptOf } from "./engine.ts";
+import { decodePlace } from "./keys.ts";
 import { NAME, toList, toText } from "./replies.ts";
 import { FETCH_SCRIPT } from "./scripts.ts";
 
@@ -52,7 +53,8 @@ export async function fetchRecords(
       return undefined;
     }
     const record = decodeRecord(text, id, NAME);
-    engine.places.set(key, text.length > MAX_KEPT_CHARACTERS ? { place } : { place, record });
+    const expiresAt = decodePlace(place)?.expiresAt;
+    engine.places.set(key, text.length > MAX_KEPT_CHARACTERS ? { place } : { place, record, expiresAt });
     return { record, place };
   });
 }

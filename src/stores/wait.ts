@@ -3,7 +3,7 @@
  * Waiting that a signal ends, and trying again for a while.
  */
 import { setTimeout as delay } from "node:timers/promises";
-import { HoldfastError } from "../../log/errors.ts";
+import { HoldfastError } from "../log/errors.ts";
 
 /** How soon what is new is seen where nobody tells of it, and how soon it is tried again what failed. */
 export const LOOK_MS = 200;

@@ -1,0 +1,71 @@
+/**
+ * @module
+ * Sessions that others inherit from: Redis must not drop them before the last of those, whose history would be gone.
+ *
+ * A commit of a fork keeps what it inherits from, and its parent, at least as long as itself: on one server in the same
+ * step; in a Cluster before it, and a while longer, as each node has a clock of its own.
+ */
+import type { SessionRecord } from "../../log/record.ts";
+import type { StoreQuery } from "../../store/store.ts";
+import type { Engine, ScriptCall, Space } from "./engine.ts";
+import { ask, command, scriptOf, sessionKeyList } from "./engine.ts";
+import type { Place } from "./keys.ts";
+import { walk } from "./lists.ts";
+import { toList, toText } from "./replies.ts";
+import { KEEP_SCRIPT } from "./scripts.ts";
+
+const SCRIPT = scriptOf(KEEP_SCRIPT);
+/** How far the clocks of a Cluster's nodes may be apart. */
+const CLOCKS_MS = 60_000;
+
+/** The sessions that a commit keeps. None where one before it has kept them as long already. */
+export function keptBy(
+  { id, kind, parentId, lineage, expiresAt }: SessionRecord,
+  before: Place | undefined,
+  ttlMs: number | undefined,
+): string[] {
+  if (kind !== "fork" || (ttlMs === undefined && before && before.expiresAt === expiresAt)) return [];
+  const parts = lineage.flatMap((part) => (part.erased ? [] : [part.id]));
+  const sources = new Set(parentId === undefined ? parts : [...parts, parentId]);
+  sources.delete(id);
+  return [...sources];
+}
+
+/** Keeps sessions for one with this record, in a step of its own. */
+export function keepCalls(
+  { ttlMs }: Engine,
+  { keys }: Space,
+  { expiresAt }: SessionRecord,
+  ids: readonly string[],
+  isNew: boolean,
+): ScriptCall[] {
+  const args = [
+    expiresAt === undefined ? "" : String(Math.ceil(expiresAt)),
+    ttlMs === undefined ? "" : String(ttlMs),
+    String(CLOCKS_MS),
+    isNew ? "1" : "",
+  ];
+  return ids.map((id) => ({ script: SCRIPT, keys: sessionKeyList(keys.session(id)), args }));
+}
+
+/**
+ * How many sessions have begun to inherit from one, where it may be removed now that its own time is over; `undefined`
+ * where it is to stay for them.
+ */
+export async function heirsOf(
+  engine: Engine,
+  space: Space,
+  id: string,
+  nowMs: number,
+): Promise<string | undefined> {
+  const { record } = space.keys.session(id);
+  const [begun, until] = toList(await ask(engine.connection, command("HMGET", record, "h", "k"), id)).map(
+    toText,
+  );
+  if (!begun) return "0";
+  if (until !== "inf") return Number(until) > nowMs ? undefined : begun;
+  const query = { parentId: id, kind: "fork", order: "created", limit: 1 } as const;
+  const queries: readonly StoreQuery[] = [query, { ...query, status: "deleted" }];
+  for (const one of queries) for await (const _heir of walk(engine, space, one)) return undefined;
+  return begun;
+}
