@@ -40,7 +40,7 @@ const SUITES: readonly Suite[] = [
   history,
   walk,
   list,
-  servers,
+  ...servers,
 ];
 
 const { values } = parseArgs({

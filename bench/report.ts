@@ -15,7 +15,11 @@ const HEADINGS: Readonly<Record<string, string>> = {
   processes: "Two processes, one session",
   package: "The package",
   agent: "Agents",
-  servers: "Stores on servers",
+  postgres: "PostgreSQL",
+  mysql: "MySQL and MariaDB",
+  redis: "Redis",
+  mongodb: "MongoDB",
+  opensearch: "OpenSearch",
   peers: "Beside rewriting the whole file",
 };
 

@@ -10,6 +10,7 @@ import { createSessionId } from "../src/index.ts";
 import { appendOf, commitAll, creation } from "./build.ts";
 import { benchFolder, bytesUnder } from "./folder.ts";
 import { bytesOf, loadTranscripts } from "./messages.ts";
+import { mysqlBench } from "./servers/mysql.ts";
 import { postgresBench } from "./servers/postgres.ts";
 import { redisBench } from "./servers/redis.ts";
 import { openStore } from "./stores.ts";
@@ -22,7 +23,7 @@ interface Sized {
 
 const ENTRIES_PER_SESSION = 100;
 const SESSIONS_AT_ONCE = 500;
-const SERVERS = { postgres: postgresBench, redis: redisBench };
+const SERVERS = { postgres: postgresBench, mysql: mysqlBench, redis: redisBench };
 const FILES = ["sqlite", "file"] as const;
 
 const { values, positionals } = parseArgs({
@@ -56,7 +57,7 @@ async function measure(name: string, entries: number): Promise<void> {
 }
 
 async function open(name: string): Promise<Sized | undefined> {
-  if (name === "postgres" || name === "redis") {
+  if (name === "postgres" || name === "mysql" || name === "redis") {
     const server = await SERVERS[name]();
     if (!server?.sizes) return undefined;
     return { store: server.store, sizes: server.sizes, stop: () => server.stop() };

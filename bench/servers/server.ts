@@ -30,5 +30,7 @@ export interface BenchServer {
   readonly atMostAtRest?: number;
   /** Bytes of what the store has written so far, by part; the index for search is the part `search`. */
   sizes?(): Promise<Readonly<Record<string, number>>>;
+  /** Waits until lists show all that was written, where they lag behind. */
+  settle?(): Promise<void>;
   stop(): Promise<void>;
 }

@@ -10,38 +10,45 @@ import type { BenchMessage } from "../messages.ts";
 import { bytesOf } from "../messages.ts";
 import type { Bench, Row, Suite } from "../rows.ts";
 import { budgetOf, microseconds, row, scaled } from "../rows.ts";
+import { mongodbBench } from "../servers/mongodb.ts";
+import { mysqlBench } from "../servers/mysql.ts";
+import { opensearchBench } from "../servers/opensearch.ts";
 import { postgresBench } from "../servers/postgres.ts";
 import { redisBench } from "../servers/redis.ts";
 import type { BenchServer } from "../servers/server.ts";
 import { sessionsOver } from "../stores.ts";
 
-const NAME = "servers";
 const SESSIONS = 64;
-const STARTS = [postgresBench, redisBench];
 
-export const servers: Suite = {
-  name: NAME,
-  async run(bench) {
-    const rows: Row[] = [];
-    for (const start of STARTS) {
+/** A suite for each engine, so that one can be run by itself. */
+export const servers: readonly Suite[] = [
+  suite("postgres", postgresBench),
+  suite("mysql", mysqlBench),
+  suite("redis", redisBench),
+  suite("mongodb", mongodbBench),
+  suite("opensearch", opensearchBench),
+];
+
+type Measure = (bench: Bench, server: BenchServer) => Promise<Row[]>;
+
+function suite(name: string, start: () => Promise<BenchServer | undefined>): Suite {
+  const measures: readonly Measure[] = [append, atOnce, bytes, history, list];
+  return {
+    name,
+    async run(bench) {
       const server = await start();
-      if (!server) continue;
+      if (!server) return [];
+      const rows: Row[] = [];
       try {
         await server.store.migrate();
-        for (const measure of [append, atOnce, bytes, history, list]) {
-          const startedAt = performance.now();
-          rows.push(...(await measure(bench, server)));
-          console.log(
-            `${server.name}: ${measure.name}, ${((performance.now() - startedAt) / 1000).toFixed(0)} s`,
-          );
-        }
+        for (const measure of measures) rows.push(...(await measure(bench, server)));
+        return rows;
       } finally {
         await server.stop();
       }
-    }
-    return rows;
-  },
-};
+    },
+  };
+}
 
 /** Sessions in a namespace of their own, so that no measure meets the data of another one. */
 function sessionsOf({ store }: BenchServer, measure: string): Sessions<BenchMessage> {
@@ -80,10 +87,16 @@ async function append(bench: Bench, server: BenchServer): Promise<Row[]> {
   });
   const time = (one: Part): string => `${microseconds(each(one, turns * count))} µs`;
   return byHand.map((floor, place) =>
-    row(NAME, `${server.name}: append ÷ floor (${floors[place]?.what ?? ""})`, ratio(ours, floor), "×", {
-      ...(place === 0 && { bar: { atMost: 1.5 } }),
-      note: `${time(ours)}; floor ${time(floor)}`,
-    }),
+    row(
+      server.store.name,
+      `${server.name}: append ÷ floor (${floors[place]?.what ?? ""})`,
+      ratio(ours, floor),
+      "×",
+      {
+        ...(place === 0 && { bar: { atMost: 1.5 } }),
+        note: `${time(ours)}; floor ${time(floor)}`,
+      },
+    ),
   );
 }
 
@@ -115,14 +128,20 @@ async function atOnce(bench: Bench, server: BenchServer): Promise<Row[]> {
   const title = `${server.name}: ${SESSIONS} sessions at once`;
   const { atLeastAtOnce } = server;
   return [
-    row(NAME, `${title}, times as fast as one after another`, ratio(inTurn, together), "×", {
+    row(server.store.name, `${title}, times as fast as one after another`, ratio(inTurn, together), "×", {
       ...(atLeastAtOnce !== undefined && { bar: { atLeast: atLeastAtOnce } }),
       note: `${time(together)} and ${time(inTurn)} µs an append`,
     }),
-    row(NAME, `${title}, as fast as a floor that batches by hand`, ratio(batched, together), "×", {
-      bar: { atLeast: 0.6 },
-      note: `floor ${time(batched)} µs an append`,
-    }),
+    row(
+      server.store.name,
+      `${title}, as fast as a floor that batches by hand`,
+      ratio(batched, together),
+      "×",
+      {
+        bar: { atLeast: 0.6 },
+        note: `floor ${time(batched)} µs an append`,
+      },
+    ),
   ];
 }
 
@@ -148,7 +167,7 @@ async function bytes(bench: Bench, server: BenchServer): Promise<Row[]> {
   const grown = (await size()) - before;
   return [
     {
-      suite: NAME,
+      suite: server.store.name,
       measure: `${server.name}: at rest ÷ messages, ${2000 - left} messages one by one`,
       value: grown / total,
       unit: "×",
@@ -224,21 +243,33 @@ async function history(bench: Bench, server: BenchServer): Promise<Row[]> {
   const both = (one: Part, other: Part, times: number): string =>
     `${microseconds(each(one, times))} and ${microseconds(each(other, times))} µs`;
   return [
-    row(NAME, `${name}: append at ${thousands(long)} messages ÷ append at 10`, ratio(toLong, toShort), "×", {
-      bar: { atMost: 1.2 },
-      note: both(toLong, toShort, count * 5),
-    }),
     row(
-      NAME,
+      server.store.name,
+      `${name}: append at ${thousands(long)} messages ÷ append at 10`,
+      ratio(toLong, toShort),
+      "×",
+      {
+        bar: { atMost: 1.2 },
+        note: both(toLong, toShort, count * 5),
+      },
+    ),
+    row(
+      server.store.name,
       `${name}: last 20 of ${thousands(longest)} messages ÷ last 20 of 100`,
       ratio(endOfLong, endOfShort),
       "×",
       { bar: { atMost: 1.5 }, note: both(endOfLong, endOfShort, 60) },
     ),
-    row(NAME, `${name}: fork of ${thousands(longest)} messages ÷ append`, ratio(forking, appended), "×", {
-      bar: { atMost: 3 },
-      note: both(forking, appended, count * 5),
-    }),
+    row(
+      server.store.name,
+      `${name}: fork of ${thousands(longest)} messages ÷ append`,
+      ratio(forking, appended),
+      "×",
+      {
+        bar: { atMost: 3 },
+        note: both(forking, appended, count * 5),
+      },
+    ),
   ];
 }
 
@@ -246,6 +277,7 @@ async function list(bench: Bench, server: BenchServer): Promise<Row[]> {
   const total = bench.isQuick ? 5000 : 100_000;
   const view = server.store.namespace("list");
   const { ids, users } = await buildSessions(view, total);
+  await server.settle?.();
   const sessions = sessionsOver(view);
   const count = 20;
   let [listed, found] = [0, 0];
@@ -269,7 +301,7 @@ async function list(bench: Bench, server: BenchServer): Promise<Row[]> {
   const times = `${microseconds(each(listing, count))} and ${microseconds(each(finding, count * 10))} µs`;
   return [
     row(
-      NAME,
+      server.store.name,
       `${server.name}: list 50 of ${thousands(total)} sessions by user and status ÷ find by id`,
       scaled(ratio(listing, finding), 10),
       "×",

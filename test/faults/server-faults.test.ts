@@ -1,13 +1,19 @@
 /** Every store on a server behind a proxy that spoils exchanges; see `server-faults.ts`. */
+import { Client } from "@opensearch-project/opensearch";
 import { Redis } from "ioredis";
+import { MongoClient } from "mongodb";
+import { createPool } from "mysql2/promise";
 import pg from "pg";
 import postgres from "postgres";
 import { createClient } from "redis";
 import { afterAll, describe, vi } from "vitest";
+import { createStore } from "../../src/index.ts";
+import { mongodbStore } from "../../src/stores/mongodb.ts";
+import { mysqlStore } from "../../src/stores/mysql.ts";
+import { opensearchStore } from "../../src/stores/opensearch.ts";
 import { postgresStore } from "../../src/stores/postgres.ts";
 import { redisStore } from "../../src/stores/redis.ts";
-import { startPostgres } from "../engines/postgres-server.ts";
-import { missingRedis, startRedis } from "../engines/redis-server.ts";
+import { ENGINES } from "../engines/urls.ts";
 import type { FaultyServer } from "./server-faults.ts";
 import { testServerFaults } from "./server-faults.ts";
 
@@ -17,59 +23,81 @@ vi.setConfig({ maxConcurrency: 100 });
 /** A driver says that a connection broke; it opens another one. */
 const told = (): void => undefined;
 
-const postgresServer = await startPostgres();
-if (postgresServer) {
-  afterAll(() => postgresServer.stop());
-  const at = (port: number): string => {
-    const url = new URL(postgresServer.url);
-    url.port = String(port);
-    return url.href;
-  };
-  const port = Number(new URL(postgresServer.url).port);
-  const drivers: Readonly<Record<string, FaultyServer["open"]>> = {
-    async pg(through) {
-      const pool = new pg.Pool({ connectionString: at(through), max: 4 });
+type Open = (url: string) => ReturnType<FaultyServer["open"]>;
+
+/** How each driver is given to its store. */
+const DRIVERS: Readonly<Record<string, Readonly<Record<string, Open>>>> = {
+  postgres: {
+    async pg(url) {
+      const pool = new pg.Pool({ connectionString: url, max: 4 });
       pool.on("error", told);
       return { store: postgresStore({ pool }), close: () => pool.end() };
     },
-    async "postgres.js"(through) {
-      const sql = postgres(at(through), { max: 4, onnotice: told, fetch_types: false });
+    async "postgres.js"(url) {
+      const sql = postgres(url, { max: 4, onnotice: told, fetch_types: false });
       return { store: postgresStore({ pool: sql }), close: () => sql.end({ timeout: 1 }) };
     },
-    async "a url"(through) {
-      const store = postgresStore({ url: at(through) });
-      return { store, close: () => store.close() };
+  },
+  mysql: {
+    async mysql2(url) {
+      const pool = createPool({ uri: url, connectionLimit: 4 });
+      return { store: mysqlStore({ pool }), close: () => pool.end() };
     },
-  };
-  for (const [driver, open] of Object.entries(drivers)) {
-    describe.concurrent(driver, () => testServerFaults(`PostgreSQL by ${driver}`, () => ({ port, open })));
-  }
-}
-
-const missing = missingRedis();
-if (missing === undefined) {
-  const redisServer = await startRedis();
-  afterAll(() => redisServer.stop());
-  const { port } = redisServer;
-  const drivers: Readonly<Record<string, FaultyServer["open"]>> = {
-    async ioredis(through) {
-      const client = new Redis(through, "127.0.0.1", { maxRetriesPerRequest: 1 });
+  },
+  redis: {
+    async ioredis(url) {
+      const client = new Redis(url, { maxRetriesPerRequest: 1 });
       client.on("error", told);
       return { store: redisStore({ client }), close: async () => client.disconnect() };
     },
-    async "node-redis"(through) {
-      const client = createClient({ socket: { port: through, host: "127.0.0.1" } });
+    async "node-redis"(url) {
+      const client = createClient({ url });
       client.on("error", told);
       await client.connect();
       return { store: redisStore({ client }), close: async () => client.destroy() };
     },
-    async "a url"(through) {
-      const store = redisStore({ url: `redis://127.0.0.1:${through}` });
+  },
+  mongodb: {
+    async mongodb(url) {
+      const client = new MongoClient(url, { serverSelectionTimeoutMS: 5000 });
+      return { store: mongodbStore({ client, database: "faults" }), close: () => client.close() };
+    },
+  },
+  opensearch: {
+    async opensearch(url) {
+      const client = new Client({ node: url.replace(/^opensearch/, "http") });
+      return { store: opensearchStore({ client }), close: () => client.close() };
+    },
+  },
+};
+
+/** Where a transaction is several packets, the one that ends it. */
+const FINAL: Readonly<Record<string, string>> = { mysql: "COMMIT" };
+
+for (const [engine, start] of Object.entries(ENGINES)) {
+  const server = await start();
+  if (!server) continue;
+  afterAll(() => server.stop());
+  const port = Number(new URL(server.url).port);
+  const drivers: Readonly<Record<string, Open>> = {
+    ...DRIVERS[engine],
+    async "a url"(url) {
+      const store = await createStore(url);
       return { store, close: () => store.close() };
     },
   };
+  const final = FINAL[engine];
   for (const [driver, open] of Object.entries(drivers)) {
-    describe.concurrent(driver, () => testServerFaults(`Redis by ${driver}`, () => ({ port, open })));
+    describe.concurrent(driver, () =>
+      testServerFaults(`${engine} by ${driver}`, () => ({
+        port,
+        ...(final !== undefined && { final }),
+        open(through) {
+          const url = new URL(server.url);
+          url.port = String(through);
+          return open(url.href);
+        },
+      })),
+    );
   }
-} else if (process.env.HOLDFAST_REQUIRE === "all") throw new Error(missing);
-else console.log(`left out: faults of the redis store: ${missing}`);
+}

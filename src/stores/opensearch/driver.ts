@@ -1,0 +1,43 @@
+/**
+ * @module
+ * OpenSearch as the document store needs it. Whatever must be seen at once is read by its id; only lists and searches ask
+ * the index, which shows what was written before its last refresh.
+ */
+import type { DocumentDriver } from "../documents/driver.ts";
+import { commitsDriver } from "./commits.ts";
+import type { Documents } from "./documents.ts";
+import type { OpenSearchIndices } from "./names.ts";
+import { createReach } from "./reach.ts";
+import { sessionsDriver } from "./sessions.ts";
+
+const MEBIBYTE = 1024 * 1024;
+/** As JSON within JSON its text may double, and the words come on top: within the 100 MB of a request in any case. */
+const MAX_COMMIT_BYTES = 24 * MEBIBYTE;
+const MAX_RECORD_BYTES = 8 * MEBIBYTE;
+
+export function createDriver(documents: Documents, names: OpenSearchIndices): DocumentDriver {
+  const reach = createReach();
+  const { project, ...sessions } = sessionsDriver(documents, names.sessions, reach);
+  const { writeIds, dropIds, ...commits } = commitsDriver(documents, names.commits, reach);
+  return {
+    maxCommitBytes: MAX_COMMIT_BYTES,
+    maxRecordBytes: MAX_RECORD_BYTES,
+    ...sessions,
+    ...commits,
+
+    async advance(projections) {
+      await writeIds(projections);
+      const moved = await project(projections);
+      // Of a life that was ended meanwhile nobody would look for them, and nothing is to be left.
+      const unmoved = projections.filter((_, index) => !moved[index]);
+      if (unmoved.length > 0) {
+        const present = await sessions.getSessions(
+          unmoved.map(({ key }) => key),
+          false,
+        );
+        await dropIds(unmoved.filter(({ life }, index) => present[index]?.life !== life));
+      }
+      return moved;
+    },
+  };
+}
