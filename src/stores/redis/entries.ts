@@ -27,8 +27,11 @@ export async function readEntries(
   let low = Math.max(0, Math.floor(after)) + 1;
   let high = Math.floor(upTo);
   let next: number | undefined;
+  // Most entries are of the types that are asked for. Where they aren't, each page is twice the one before.
+  let size = types ? limit * 2 : limit;
   while (found.length < limit && low <= high && types?.length !== 0) {
-    const count = types ? READ_AT_ONCE : Math.min(READ_AT_ONCE, limit - found.length);
+    const count = Math.min(READ_AT_ONCE, types ? size : limit - found.length);
+    size *= 2;
     const [from, to] = [`${low}-0`, Number.isSafeInteger(high) ? `${high}-0` : "+"];
     const range = reverse ? ["XREVRANGE", to, from] : ["XRANGE", from, to];
     const [name = "", first = "", last = ""] = range;
