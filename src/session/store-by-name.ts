@@ -30,6 +30,21 @@ export async function storeByName(
       const { postgresStore } = await import("../stores/postgres.ts");
       return postgresStore({ ...options, url: kindOrUrl });
     }
+    case "mysql":
+    case "mariadb": {
+      const { mysqlStore } = await import("../stores/mysql.ts");
+      return mysqlStore({ ...options, url: kindOrUrl });
+    }
+    case "mongodb":
+    case "mongodb+srv": {
+      const { mongodbStore } = await import("../stores/mongodb.ts");
+      return mongodbStore({ ...options, url: kindOrUrl });
+    }
+    case "opensearch":
+    case "opensearch+https": {
+      const { opensearchStore } = await import("../stores/opensearch.ts");
+      return opensearchStore({ ...options, url: kindOrUrl });
+    }
     case "redis":
     case "rediss": {
       const { redisStore } = await import("../stores/redis.ts");
@@ -37,7 +52,7 @@ export async function storeByName(
     }
     default:
       throw invalidArgument(
-        `there is no store ${JSON.stringify(kind)}; use memory, file, sqlite, postgres or redis, or a URL such as sqlite:./sessions.db or postgres://localhost/app`,
+        `there is no store ${JSON.stringify(kind)}; use memory, file, sqlite, postgres, mysql, redis, mongodb or opensearch, or a URL such as sqlite:./sessions.db or postgres://localhost/app`,
       );
   }
 }

@@ -25,15 +25,16 @@ import type { Listener } from "./postgres/listen.ts";
 import { isPoolOf, listenerAt, listenerOf } from "./postgres/listen.ts";
 import { createLister } from "./postgres/lists.ts";
 import { createRemover } from "./postgres/remove.ts";
-import { qualify } from "./postgres/schema.ts";
 import { createSearcher } from "./postgres/search.ts";
 import { storedNamespace } from "./postgres/values.ts";
 import { createWatching } from "./postgres/watch.ts";
+import type { SqlColumns } from "./sql/columns.ts";
 import { encodeCommits } from "./sql/encode.ts";
 import type { SqlTables } from "./sql/names.ts";
-import { tableNames } from "./sql/names.ts";
+import { tablesOf } from "./sql/tables.ts";
 
 export type { PgClient, PgliteClient, PostgresClient, PostgresJsClient } from "./postgres/client.ts";
+export type { EntryColumn, SessionColumn, SqlColumns } from "./sql/columns.ts";
 export type { SqlTables } from "./sql/names.ts";
 
 export type PostgresStoreOptions = PostgresSource & {
@@ -41,6 +42,8 @@ export type PostgresStoreOptions = PostgresSource & {
   readonly schema?: string;
   /** Other names for tables and view. Default: `holdfast_sessions`, `holdfast_entries`, `holdfast_meta`, … */
   readonly tables?: Partial<SqlTables>;
+  /** Other names for columns: `{ sessions: { user_id: "userId" } }`. Those of the search index and of `meta` stay. */
+  readonly columns?: SqlColumns;
   /** Whether the first use makes and updates the tables, or only `migrate()` does. Default `"auto"`. */
   readonly migrate?: "auto" | "manual";
   /**
@@ -103,7 +106,7 @@ export function postgresStore(options: PostgresStoreOptions): SessionStore {
   const { migrate = "auto", watch = "notify" } = options;
   if (migrate !== "auto" && migrate !== "manual") throw invalidArgument('migrate must be "auto" or "manual"');
   if (watch !== "notify" && watch !== "poll") throw invalidArgument('watch must be "notify" or "poll"');
-  const tables = qualify(tableNames(options.tables), options.schema);
+  const tables = tablesOf(options);
   const executor = sourceOf(options);
   const { listener, canNotify } = watch === "poll" ? NO_WATCH : listenerFor(options);
   const capabilities: StoreCapabilities = {

@@ -13,24 +13,19 @@
  */
 import { resolve } from "node:path";
 import { invalidArgument } from "../log/errors.ts";
-import { namespaceName, namespacePath } from "../store/namespace.ts";
-import type { SessionStore, StoreCapabilities } from "../store/store.ts";
+import type { SessionStore } from "../store/store.ts";
+import type { SqlColumns } from "./sql/columns.ts";
 import type { SqlTables } from "./sql/names.ts";
-import { quoteName, tableNames } from "./sql/names.ts";
-import { createCommitter, encodeCommits } from "./sqlite/commit.ts";
+import { tablesOf } from "./sql/tables.ts";
 import type { ConnectionOptions } from "./sqlite/connection.ts";
 import { createConnection } from "./sqlite/connection.ts";
 import type { SqliteDatabase } from "./sqlite/driver.ts";
-import { fileOf, hasFullText, integer, text } from "./sqlite/driver.ts";
-import { createReader } from "./sqlite/entries.ts";
-import { NAME } from "./sqlite/errors.ts";
-import { createLister } from "./sqlite/lists.ts";
-import { createRecordCache } from "./sqlite/record-cache.ts";
-import { createRemover } from "./sqlite/remove.ts";
-import { META } from "./sqlite/schema.ts";
-import { createSearcher } from "./sqlite/search.ts";
-import { createSearchIndex } from "./sqlite/search-index.ts";
+import { fileOf, hasFullText } from "./sqlite/driver.ts";
+import { AS_STORED } from "./sqlite/entries.ts";
+import { checkSettings } from "./sqlite/settings.ts";
+import { capabilitiesOf, storeOver } from "./sqlite/store.ts";
 
+export type { EntryColumn, SessionColumn, SqlColumns } from "./sql/columns.ts";
 export type { SqlTables } from "./sql/names.ts";
 export type { SqliteDatabase, SqliteStatement } from "./sqlite/driver.ts";
 
@@ -45,6 +40,8 @@ export type SqliteStoreOptions = SqliteSource & {
   readonly durability?: "full" | "normal";
   /** Other names for tables and view. Default: `holdfast_sessions`, `holdfast_entries`, `holdfast_meta`, … */
   readonly tables?: Partial<SqlTables>;
+  /** Other names for columns: `{ sessions: { user_id: "userId" } }`. Those of the search index and of `meta` stay. */
+  readonly columns?: SqlColumns;
   /** Whether the first use makes and updates the tables, or only `migrate()` does. Default `"auto"`. */
   readonly migrate?: "auto" | "manual";
   /** How long to wait, without blocking, while another process holds the database locked. Default 5000. */
@@ -56,6 +53,7 @@ type SqliteSource =
       /** A file, made where there is none, its folder too; or `":memory:"`. */
       readonly path: string;
       readonly database?: undefined;
+      readonly transaction?: undefined;
     }
   | {
       /**
@@ -65,11 +63,16 @@ type SqliteSource =
        */
       readonly database: SqliteDatabase;
       readonly path?: undefined;
+      /**
+       * - `"own"`: each batch is a transaction; one that you have open is waited for.
+       * - `"yours"`: the store takes part in the transaction that you have open, so that what it writes is kept or undone
+       *   with the rest of it. It sets nothing but `secure_delete`, and `remove` leaves the write-ahead log as it is.
+       *   Make a store, and sessions, for each transaction: they must not outlive it.
+       *
+       * Default `"own"`.
+       */
+      readonly transaction?: "own" | "yours";
     };
-
-/** SQLite takes up to 1,000,000,000 bytes a value and V8 half of that; this leaves room for the row around it. */
-const MAX_ENTRY_BYTES = 64 * 1024 * 1024;
-const DEFAULT_BUSY_TIMEOUT_MS = 5000;
 
 /**
  * Keeps sessions in a SQLite database in WAL mode. A batch of commits is one transaction. Any number of processes on
@@ -96,91 +99,20 @@ const DEFAULT_BUSY_TIMEOUT_MS = 5000;
  */
 export function sqliteStore(options: SqliteStoreOptions): SessionStore {
   const { source, isInMemory } = sourceOf(options);
-  const { durability = "full", migrate = "auto", busyTimeoutMs = DEFAULT_BUSY_TIMEOUT_MS } = options;
-  if (durability !== "full" && durability !== "normal")
-    throw invalidArgument('durability must be "full" or "normal"');
-  if (migrate !== "auto" && migrate !== "manual") throw invalidArgument('migrate must be "auto" or "manual"');
-  if (!(busyTimeoutMs >= 0))
-    throw invalidArgument("busyTimeoutMs must be a number of milliseconds, 0 or more");
-  const tables = tableNames(options.tables);
-  const isFullText = hasFullText(options.database);
-  const capabilities: StoreCapabilities = {
-    durability: isInMemory ? "process" : durability === "full" ? "disk" : "os",
-    search: isFullText ? "fulltext" : "substring",
-    watch: "poll",
-    idempotency: "full",
-    listConsistency: "strong",
-    maxEntryBytes: MAX_ENTRY_BYTES,
-    nativeTtl: false,
-    writers: isInMemory ? "one-process" : "many",
-  };
-
-  const connection = createConnection({ source, tables, durability, migrate, busyTimeoutMs });
-  const cache = createRecordCache();
-  const searchIndex = createSearchIndex(tables, isFullText);
-  const applyCommit = createCommitter(tables, cache);
-  const readEntries = createReader(tables);
-  const listPage = createLister(tables, cache);
-  const findMessages = createSearcher(connection, tables, searchIndex, cache);
-  const remover = createRemover(connection, tables, searchIndex);
-  const findRecord = `SELECT key, version, record FROM ${quoteName(tables.sessions)} WHERE namespace = ? AND id = ?`;
-  const probe = `SELECT value FROM ${quoteName(tables.meta)} WHERE key = ?`;
-  const views = new Map<string, WeakRef<SessionStore>>();
-
-  const view = (namespace: string): SessionStore => {
-    const known = views.get(namespace)?.deref();
-    if (known) return known;
-    const made = viewOf(namespace);
-    views.set(namespace, new WeakRef(made));
-    return made;
-  };
-
-  const viewOf = (namespace: string): SessionStore => ({
-    name: NAME,
-    capabilities,
-    namespaceName: namespaceName(namespace),
-
-    async commit(commits) {
-      const encoded = encodeCommits(commits, capabilities);
-      if (encoded.length === 0) return connection.run(() => []);
-      return connection.transaction((sql) => encoded.map((commit) => applyCommit(sql, namespace, commit)));
-    },
-
-    find: (ids) =>
-      connection.run((sql) =>
-        ids.map((id) => {
-          const row = sql.get(findRecord, namespace, id);
-          return row && cache.decode(integer(row, "key"), integer(row, "version"), text(row, "record"), id);
-        }),
-      ),
-
-    read: (id, range) => connection.run((sql) => readEntries(sql, namespace, id, range)),
-    list: (query) => connection.run((sql) => listPage(sql, namespace, query)),
-    search: (words, query) => findMessages(namespace, words, query),
-    remove: (id) => remover.remove(namespace, id),
-    sweep: (nowMs, limit) => remover.sweep(namespace, nowMs, limit),
-    migrate: () => connection.migrate(),
-    namespace: (name) => view(namespacePath(namespace, name)),
-
-    async *inspect() {
-      const rows = await connection.run((sql) => sql.all("PRAGMA integrity_check"));
-      for (const row of rows) {
-        const message = text(row, "integrity_check");
-        if (message === "ok") continue;
-        const remedy = "restore the database from a backup; `sqlite3 FILE .recover` saves what can be read";
-        yield { kind: "damaged", place: connection.what, message, remedy };
-      }
-    },
-
-    async ping() {
-      await connection.run((sql) => sql.get(probe, META.schemaVersion));
-    },
-
-    /** Closes the connection, which all namespaces share. */
-    close: () => remover.close(),
+  const { transaction = "own" } = options;
+  const settings = checkSettings(options);
+  if (!["own", "yours"].includes(transaction)) throw invalidArgument('transaction must be "own" or "yours"');
+  const joins = transaction === "yours";
+  if (joins && options.database === undefined) throw invalidArgument('transaction: "yours" needs a database');
+  const tables = tablesOf({ tables: options.tables, columns: options.columns });
+  const capabilities = capabilitiesOf({
+    // Of a transaction of yours, your settings decide what it survives.
+    durability: isInMemory ? "process" : settings.durability === "full" && !joins ? "disk" : "os",
+    isFullText: hasFullText(options.database),
+    isShared: !isInMemory,
   });
-
-  return view("");
+  const connection = createConnection({ ...settings, source, joins, tables });
+  return storeOver({ connection, tables, capabilities, reading: AS_STORED, remembers: !joins });
 }
 
 function sourceOf({ path, database }: SqliteStoreOptions): {

@@ -78,7 +78,7 @@ export function folderHarness(kind: StoreKind, ...namespaces: string[]): Conform
       ]);
       return JSON.parse(stdout);
     },
-    residue: (needle) => placesOf(location.folder, needle),
+    residue: (needle) => placesIn(location.folder, needle),
     async destroy() {
       await closeAll();
       await rm(location.folder, { recursive: true, force: true });
@@ -87,7 +87,7 @@ export function folderHarness(kind: StoreKind, ...namespaces: string[]): Conform
 }
 
 /** The files in `folder` whose name or bytes hold `needle`, in upper or lower case, in hexadecimal or as it is. */
-async function placesOf(folder: string, needle: string): Promise<string[]> {
+export async function placesIn(folder: string, needle: string): Promise<string[]> {
   const places: string[] = [];
   const needles = [needle, Buffer.from(needle).toString("hex")].map((form) => form.toLowerCase());
   for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {

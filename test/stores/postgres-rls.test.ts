@@ -197,12 +197,17 @@ if (server && bouncer) {
 
   test("one pool for all tenants leaks nothing from one to the next: a role for the time of a transaction", async () => {
     const { schema, own, other } = await twoTenants();
+    /** Which tenants each connection of the server has served: PgBouncer may make it anew at any time. */
+    const served = new Map<unknown, Set<string>>();
     /** As docs/stores/postgres.md has it. */
     const asTenant = (pool: pg.Pool, tenant: string) => ({
       async query(text: string, values?: unknown[]): Promise<unknown> {
         const client = await pool.connect();
         try {
           await client.query("BEGIN");
+          const { rows } = await client.query<{ pid: number }>("SELECT pg_backend_pid() AS pid");
+          const pid = rows[0]?.pid;
+          served.set(pid, (served.get(pid) ?? new Set()).add(tenant));
           await client.query("SELECT set_config('role', $1, true)", [tenant]);
           const result = await client.query(text, values);
           await client.query("COMMIT");
@@ -218,9 +223,6 @@ if (server && bouncer) {
     const storeAs = (tenant: string): SessionStore =>
       postgresStore({ client: asTenant(pools.app, tenant), schema, migrate: "manual" });
     const [acme, globex] = [storeAs("acme").namespace("acme"), storeAs("globex").namespace("glob ex")];
-    const backend = async (): Promise<unknown> =>
-      (await pools.app.query("SELECT pg_backend_pid() AS pid, current_user AS user")).rows;
-    const before = await backend();
     for (let round = 0; round < 5; round += 1) {
       await Promise.all([
         own.write(say("more")).then(async () => expect(await acme.find(["s"])).toEqual([own.record])),
@@ -234,7 +236,7 @@ if (server && bouncer) {
         outcomeOf(storeAs("globex").namespace("acme"), commitOf(undefined, [creation({ id: "n" })])),
       ).rejects.toThrow(/row-level security/);
     }
-    expect(await backend()).toEqual(before);
-    expect(await backend()).toMatchObject([{ user: "app" }]);
+    expect([...served.values()].some((tenants) => tenants.size > 1)).toBe(true);
+    expect((await pools.app.query("SELECT current_user AS user")).rows).toEqual([{ user: "app" }]);
   });
 }

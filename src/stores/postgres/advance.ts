@@ -3,10 +3,11 @@
  * The usual commit, by itself and with few entries, to a session that is as its writer thinks: a guarded UPDATE with
  * its INSERTs in one short statement, which takes PostgreSQL a third of the time to plan of the one for a batch.
  */
+import { aliased, listed } from "../sql/columns.ts";
 import type { EncodedCommit } from "../sql/encode.ts";
+import type { Tables } from "../sql/tables.ts";
 import { ADDED, addedOf, CHANGED, changedOf, keysOf } from "./columns.ts";
 import type { Connection } from "./connection.ts";
-import type { Tables } from "./schema.ts";
 import type { SqlValue } from "./values.ts";
 import { arrayText, storedText } from "./values.ts";
 
@@ -15,7 +16,11 @@ const MAX_ENTRIES = 8;
 /** Whether the commit took place. Where it didn't, nothing was written, and why is left to the statement for a batch. */
 export type Advancer = (namespace: string, encoded: EncodedCommit) => Promise<boolean>;
 
-export function createAdvancer(connection: Connection, { sessions, entries, search }: Tables): Advancer {
+export function createAdvancer(connection: Connection, tables: Tables): Advancer {
+  const { sessions, entries, search, columns } = tables;
+  const s = aliased("s", columns.sessions);
+  const e = aliased("e", columns.entries);
+  const filled = listed(columns.entries, "session_key", ...keysOf(ADDED));
   return async (namespace, encoded) => {
     const { commit, ids } = encoded;
     if (commit.expectedVersion === 0 || encoded.entries.length > MAX_ENTRIES) return false;
@@ -25,16 +30,18 @@ export function createAdvancer(connection: Connection, { sessions, entries, sear
       return type === "text" ? `$${values.length}::text` : `$${values.length}::text::${type}`;
     };
     const changed = changedOf(encoded);
-    const change = keysOf(CHANGED).map((column) => `${column} = ${bind(changed[column], CHANGED[column])}`);
+    const change = keysOf(CHANGED).map(
+      (column) => `${columns.sessions[column]} = ${bind(changed[column], CHANGED[column])}`,
+    );
     const guards = [
-      `s.namespace = ${bind(namespace, "text")}`,
-      `s.id = ${bind(storedText(commit.sessionId), "text")}`,
-      `s.version = ${bind(commit.expectedVersion, "bigint")}`,
+      `${s.namespace} = ${bind(namespace, "text")}`,
+      `${s.id} = ${bind(storedText(commit.sessionId), "text")}`,
+      `${s.version} = ${bind(commit.expectedVersion, "bigint")}`,
       // IS TRUE, so that no index on the time is taken in place of the one on the id.
-      `(s.created_at = ${bind(commit.record.createdAt, "double precision")}) IS TRUE`,
+      `(${s.created_at} = ${bind(commit.record.createdAt, "double precision")}) IS TRUE`,
     ];
     if (ids.length > 0) {
-      const known = `SELECT FROM ${entries} AS o WHERE o.session_key = s.key AND o.id = ANY (${bind(arrayText(ids.map(storedText)), "text[]")})`;
+      const known = `SELECT FROM ${entries} AS e WHERE ${e.session_key} = ${s.key} AND ${e.id} = ANY (${bind(arrayText(ids.map(storedText)), "text[]")})`;
       guards.push(`NOT EXISTS (${known})`);
     }
     const added = encoded.entries.map(addedOf);
@@ -44,16 +51,15 @@ export function createAdvancer(connection: Connection, { sessions, entries, sear
         ? []
         : [[bind(entry.seq, "bigint"), bind(entry.at, "double precision"), bind(entry.words, "text")]],
     );
-    const listed = (lines: readonly string[][]): string =>
+    const tuples = (lines: readonly string[][]): string =>
       lines.map((line) => `(${line.join(", ")})`).join(", ");
-    const columns = keysOf(ADDED).join(", ");
     const parts = [
-      `hit AS (UPDATE ${sessions} AS s SET ${change.join(", ")} WHERE ${guards.join(" AND ")} RETURNING s.key)`,
-      `written AS (INSERT INTO ${entries} (session_key, ${columns}) SELECT h.key, a.* FROM hit AS h CROSS JOIN (VALUES ${listed(rows)}) AS a)`,
+      `hit AS (UPDATE ${sessions} AS s SET ${change.join(", ")} WHERE ${guards.join(" AND ")} RETURNING ${s.key} AS key)`,
+      `written AS (INSERT INTO ${entries} (${filled}) SELECT h.key, a.* FROM hit AS h CROSS JOIN (VALUES ${tuples(rows)}) AS a)`,
     ];
     if (words.length > 0) {
       parts.push(
-        `indexed AS (INSERT INTO ${search} (session_key, seq, at, words) SELECT h.key, a.seq, a.at, array_to_tsvector(string_to_array(a.words, ' ')) FROM hit AS h CROSS JOIN (VALUES ${listed(words)}) AS a(seq, at, words))`,
+        `indexed AS (INSERT INTO ${search} (session_key, seq, at, words) SELECT h.key, a.seq, a.at, array_to_tsvector(string_to_array(a.words, ' ')) FROM hit AS h CROSS JOIN (VALUES ${tuples(words)}) AS a(seq, at, words))`,
       );
     }
     const found = await connection.query(`WITH ${parts.join(", ")} SELECT key::text AS key FROM hit`, values);

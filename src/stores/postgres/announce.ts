@@ -12,10 +12,10 @@
  * @see https://github.com/postgres/postgres/blob/REL_18_STABLE/src/backend/commands/async.c (PreCommit_Notify)
  */
 import { createHash } from "node:crypto";
+import type { Tables } from "../sql/tables.ts";
+import { pause } from "../wait.ts";
 import type { Connection } from "./connection.ts";
-import type { Tables } from "./schema.ts";
 import { storedText } from "./values.ts";
-import { pause } from "./wait.ts";
 
 /** How often it is told while somebody watches, and how often it is seen whether somebody does. */
 const TELL_MS = 20;

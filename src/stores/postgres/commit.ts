@@ -16,14 +16,15 @@
 import { HoldfastError } from "../../log/errors.ts";
 import { decodeRecord } from "../../store/codec.ts";
 import type { CommitOutcome } from "../../store/store.ts";
+import { aliased, listed, selected } from "../sql/columns.ts";
 import type { EncodedCommit } from "../sql/encode.ts";
 import type { Row } from "../sql/rows.ts";
 import { rowReader } from "../sql/rows.ts";
+import type { Tables } from "../sql/tables.ts";
 import { createAdvancer } from "./advance.ts";
 import { ADDED, addedOf, CHANGED, castOf, changedOf, keysOf } from "./columns.ts";
 import type { Connection } from "./connection.ts";
 import { NAME } from "./errors.ts";
-import type { Tables } from "./schema.ts";
 import { arrayText, storedText, textOf } from "./values.ts";
 
 export type Committer = (namespace: string, commits: readonly EncodedCommit[]) => Promise<CommitOutcome[]>;
@@ -45,7 +46,9 @@ interface Placed {
 
 export function createCommitter(connection: Connection, tables: Tables): Committer {
   const advanceOne = createAdvancer(connection, tables);
-  const findId = `SELECT id, seq FROM ${tables.entries} WHERE session_key = $1::text::bigint AND id = ANY ($2::text::text[]) ORDER BY seq LIMIT 1`;
+  const e = aliased("e", tables.columns.entries);
+  const statement = commitSql(tables);
+  const findId = `SELECT ${selected(e, "id", "seq")} FROM ${tables.entries} AS e WHERE ${e.session_key} = $1::text::bigint AND ${e.id} = ANY ($2::text::text[]) ORDER BY ${e.seq} LIMIT 1`;
 
   /** The outcome of a commit, `undefined` where it has to be sent again. */
   const outcomeOf = async (row: Row, { commit, ids }: EncodedCommit): Promise<CommitOutcome | undefined> => {
@@ -78,7 +81,7 @@ export function createCommitter(connection: Connection, tables: Tables): Committ
       return [];
     }
     const added = encoded.reduce((sum, { entries }) => sum + entries.length, 0);
-    const rows = await connection.query(commitSql(tables, commits.length, added), [
+    const rows = await connection.query(statement(commits.length, added), [
       namespace,
       ...columnsOf(SESSION_FIELDS, sessionsIn(encoded)),
       ...columnsOf(ENTRY_FIELDS, entriesIn(encoded)),
@@ -199,8 +202,8 @@ function rowsSql(fields: Readonly<Record<string, string>>, first: number): strin
 const SESSION_ROWS = rowsSql(SESSION_FIELDS, 2);
 const ENTRY_ROWS = rowsSql(ENTRY_FIELDS, 2 + Object.keys(SESSION_FIELDS).length);
 /**
- * The statement for `count` commits that carry `added` entries. The counts are for the planner, which would expect
- * other numbers of rows and read whole tables for them; LATERAL has it look each session up.
+ * What makes the statement for `count` commits that carry `added` entries. The counts are for the planner, which would
+ * expect other numbers of rows and read whole tables for them; LATERAL has it look each session up.
  *
  * - `locked`: the rows of the sessions that exist, locked, as they are now.
  * - `known`: which commits carry an id that their session holds already.
@@ -210,51 +213,55 @@ const ENTRY_ROWS = rowsSql(ENTRY_FIELDS, 2 + Object.keys(SESSION_FIELDS).length)
  *
  * Answers with a row a commit. `stale`: the session moved on while the statement waited for its row.
  */
-function commitSql({ sessions, entries, search }: Tables, count: number, added: number): string {
-  const columns = Object.keys(CHANGED);
-  const change = columns.map((column) => `${column} = i.${column}${castOf(column)}`).join(", ");
-  const create = columns.map((column) => `i.${column}${castOf(column)}`).join(", ");
-  const append = Object.keys(ADDED);
-  return `
+function commitSql({ sessions, entries, search, columns }: Tables): (count: number, added: number) => string {
+  const s = aliased("s", columns.sessions);
+  const e = aliased("e", columns.entries);
+  const changed = keysOf(CHANGED);
+  const change = changed
+    .map((column) => `${columns.sessions[column]} = i.${column}${castOf(column)}`)
+    .join(", ");
+  const create = changed.map((column) => `i.${column}${castOf(column)}`).join(", ");
+  const append = keysOf(ADDED);
+  return (count, added) => `
 WITH input AS MATERIALIZED (SELECT * FROM ${SESSION_ROWS} LIMIT ${count}),
 added AS MATERIALIZED (SELECT * FROM ${ENTRY_ROWS} LIMIT ${added}),
 locked AS MATERIALIZED (
-  SELECT i.ord, s.key, s.version, s.created_at, s.record
+  SELECT i.ord, found.*
   FROM input AS i CROSS JOIN LATERAL (
-    SELECT o.key, o.version, o.created_at, o.record FROM ${sessions} AS o
-    WHERE o.namespace = $1::text AND o.id = i.id FOR NO KEY UPDATE
-  ) AS s
+    SELECT ${selected(s, "key", "version", "created_at", "record")} FROM ${sessions} AS s
+    WHERE ${s.namespace} = $1::text AND ${s.id} = i.id FOR NO KEY UPDATE
+  ) AS found
 ),
 known AS MATERIALIZED (
-  SELECT DISTINCT ON (a.ord) a.ord, e.id, e.seq
+  SELECT DISTINCT ON (a.ord) a.ord, found.id, found.seq
   FROM added AS a JOIN locked AS l ON l.ord = a.ord
   CROSS JOIN LATERAL (
-    SELECT o.id, o.seq FROM ${entries} AS o WHERE o.session_key = l.key AND o.id = a.id LIMIT 1
-  ) AS e
-  WHERE a.id IS NOT NULL ORDER BY a.ord, e.seq
+    SELECT ${selected(e, "id", "seq")} FROM ${entries} AS e WHERE ${e.session_key} = l.key AND ${e.id} = a.id LIMIT 1
+  ) AS found
+  WHERE a.id IS NOT NULL ORDER BY a.ord, found.seq
 ),
 made AS (
-  INSERT INTO ${sessions} (namespace, id, created_at, ${columns.join(", ")})
+  INSERT INTO ${sessions} AS s (${listed(columns.sessions, "namespace", "id", "created_at", ...changed)})
   SELECT $1::text, i.id, i.created_at, ${create}
   FROM input AS i
   WHERE (SELECT count(*) FROM locked) >= 0 AND i.expected = 0 AND NOT EXISTS (SELECT FROM locked AS l WHERE l.ord = i.ord)
   ORDER BY i.ord
-  ON CONFLICT (namespace, id) DO NOTHING
-  RETURNING id, key
+  ON CONFLICT (${listed(columns.sessions, "namespace", "id")}) DO NOTHING
+  RETURNING ${selected(s, "id", "key")}
 ),
 advanced AS (
   UPDATE ${sessions} AS s SET ${change}
   FROM input AS i JOIN locked AS l ON l.ord = i.ord
   WHERE (SELECT count(*) FROM locked) >= 0 AND (SELECT count(*) FROM made) >= 0
-    AND s.key = l.key AND i.expected > 0 AND s.version = i.expected AND l.version = i.expected
+    AND ${s.key} = l.key AND i.expected > 0 AND ${s.version} = i.expected AND l.version = i.expected
     AND l.created_at = i.created_at AND NOT EXISTS (SELECT FROM known AS k WHERE k.ord = i.ord)
-  RETURNING i.ord, s.key
+  RETURNING i.ord, ${s.key} AS key
 ),
 done AS MATERIALIZED (
   SELECT ord, key FROM advanced UNION ALL SELECT i.ord, m.key FROM made AS m JOIN input AS i ON i.id = m.id
 ),
 written AS (
-  INSERT INTO ${entries} (session_key, ${append.join(", ")})
+  INSERT INTO ${entries} (${listed(columns.entries, "session_key", ...append)})
   SELECT d.key, ${append.map((column) => `a.${column}`).join(", ")} FROM added AS a JOIN done AS d ON d.ord = a.ord
 ),
 indexed AS (
@@ -266,7 +273,7 @@ SELECT i.ord, d.key IS NOT NULL AS committed, k.id AS id, k.seq AS seq,
   CASE WHEN d.key IS NULL THEN l.record END AS record,
   CASE WHEN d.key IS NULL THEN l.key::text END AS key,
   CASE WHEN d.key IS NULL AND k.ord IS NULL AND l.key IS NOT NULL
-    THEN l.version IS DISTINCT FROM (SELECT s.version FROM ${sessions} AS s WHERE s.key = l.key) END AS stale
+    THEN l.version IS DISTINCT FROM (SELECT ${s.version} FROM ${sessions} AS s WHERE ${s.key} = l.key) END AS stale
 FROM input AS i
 LEFT JOIN done AS d ON d.ord = i.ord
 LEFT JOIN known AS k ON k.ord = i.ord

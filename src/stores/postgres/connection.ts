@@ -7,9 +7,9 @@ import { setTimeout as delay } from "node:timers/promises";
 import { HoldfastError } from "../../log/errors.ts";
 import type { MigrationReport } from "../../store/store.ts";
 import type { Row } from "../sql/rows.ts";
+import type { Tables } from "../sql/tables.ts";
 import type { Executor } from "./client.ts";
 import { isRace, NAME, toHoldfastError } from "./errors.ts";
-import type { Tables } from "./schema.ts";
 import { migrate, migrationRequired, SCHEMA_VERSION, schemaVersion } from "./schema.ts";
 import type { SqlValue } from "./values.ts";
 

@@ -6,22 +6,24 @@ import type { Entry } from "../../log/entry.ts";
 import type { SessionRecord } from "../../log/record.ts";
 import { decodeRecord } from "../../store/codec.ts";
 import type { ReadRange } from "../../store/store.ts";
+import type { EntryColumn, Named } from "../sql/columns.ts";
+import { aliased, selected } from "../sql/columns.ts";
 import { entryOf } from "../sql/encode.ts";
 import type { Row } from "../sql/rows.ts";
 import { rowReader } from "../sql/rows.ts";
+import type { Tables } from "../sql/tables.ts";
 import type { Connection } from "./connection.ts";
 import { NAME } from "./errors.ts";
-import type { Tables } from "./schema.ts";
 import { arrayText, bigintText, storedText, textOf } from "./values.ts";
 
 const { number, text, textOrNull } = rowReader(NAME);
 
 /** What {@link toEntry} needs of a row. */
-export const ENTRY_COLUMNS = ["seq", "type", "at", "id", "commit_id", "text", "data"] as const;
+const ENTRY_COLUMNS = ["seq", "type", "at", "id", "commit_id", "text", "data"] as const;
 
-/** The columns under names that no driver's renaming of columns touches. */
-export function entryColumns(table: string): string {
-  return ENTRY_COLUMNS.map((column) => `${table}.${column} AS ${column.replace("_", "")}`).join(", ");
+/** The columns, of the entries that `e` names, under names that no driver's renaming of columns touches. */
+export function entryColumns(e: Named<EntryColumn>): string {
+  return ENTRY_COLUMNS.map((column) => `${e[column]} AS ${column.replace("_", "")}`).join(", ");
 }
 
 /** The entry in `row`. Throws STORE_CORRUPT where it is none. */
@@ -49,9 +51,11 @@ export interface Reader {
 }
 
 export function createReader(connection: Connection, tables: Tables): Reader {
-  const { sessions, entries } = tables;
-  const findRecords = `SELECT id, record FROM ${sessions} WHERE namespace = $1::text AND id = ANY ($2::text::text[])`;
-  const readEntries = `SELECT ${entryColumns("e")} FROM ${entries} AS e WHERE e.session_key = (SELECT s.key FROM ${sessions} AS s WHERE s.namespace = $1::text AND s.id = $2::text) AND e.seq > $3::text::bigint AND e.seq <= $4::text::bigint`;
+  const { sessions, entries, columns } = tables;
+  const s = aliased("s", columns.sessions);
+  const e = aliased("e", columns.entries);
+  const findRecords = `SELECT ${selected(s, "id", "record")} FROM ${sessions} AS s WHERE ${s.namespace} = $1::text AND ${s.id} = ANY ($2::text::text[])`;
+  const readEntries = `SELECT ${entryColumns(e)} FROM ${entries} AS e WHERE ${e.session_key} = (SELECT ${s.key} FROM ${sessions} AS s WHERE ${s.namespace} = $1::text AND ${s.id} = $2::text) AND ${e.seq} > $3::text::bigint AND ${e.seq} <= $4::text::bigint`;
 
   return {
     async find(namespace, ids) {
@@ -66,9 +70,9 @@ export function createReader(connection: Connection, tables: Tables): Reader {
     },
 
     async read(namespace, id, { after, upTo = Number.MAX_SAFE_INTEGER, limit, reverse = false, types }) {
-      const filter = types ? " AND e.type = ANY ($6::text::text[])" : "";
+      const filter = types ? ` AND ${e.type} = ANY ($6::text::text[])` : "";
       const rows = await connection.query(
-        `${readEntries}${filter} ORDER BY e.seq${reverse ? " DESC" : ""} LIMIT $5::text::bigint`,
+        `${readEntries}${filter} ORDER BY ${e.seq}${reverse ? " DESC" : ""} LIMIT $5::text::bigint`,
         [
           namespace,
           storedText(id),

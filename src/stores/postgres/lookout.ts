@@ -8,14 +8,15 @@
  */
 import { randomBytes } from "node:crypto";
 import { HoldfastError } from "../../log/errors.ts";
+import { aliased } from "../sql/columns.ts";
 import { rowReader } from "../sql/rows.ts";
+import type { Tables } from "../sql/tables.ts";
+import { aborted, LOOK_MS, pause, persist } from "../wait.ts";
 import { CHANNEL, CHECK_MS, NOW_MS, WATCHED_UNTIL } from "./announce.ts";
 import type { Connection } from "./connection.ts";
 import { codeOf, NAME, toHoldfastError } from "./errors.ts";
 import type { Listener } from "./listen.ts";
-import type { Tables } from "./schema.ts";
 import { arrayText } from "./values.ts";
-import { aborted, LOOK_MS, pause, persist } from "./wait.ts";
 
 /** How often sessions are looked at while it is certain that notifications come. */
 const CERTAIN_LOOK_MS = 2000;
@@ -47,7 +48,7 @@ export interface Watched {
  */
 export async function lookOut(
   connection: Connection,
-  { sessions, meta }: Tables,
+  { sessions, meta, columns }: Tables,
   listener: Listener,
   watched: Watched,
   signal: AbortSignal,
@@ -56,7 +57,8 @@ export async function lookOut(
   const over = AbortSignal.any([signal, failed.signal]);
   let isCertain = false;
 
-  const headsOf = `SELECT s.key::text AS key, s.seq AS seq FROM ${sessions} AS s WHERE s.key = ANY ($1::text::bigint[])`;
+  const s = aliased("s", columns.sessions);
+  const headsOf = `SELECT ${s.key}::text AS key, ${s.seq} AS seq FROM ${sessions} AS s WHERE ${s.key} = ANY ($1::text::bigint[])`;
   const presence = `WITH here AS (INSERT INTO ${meta} AS m (key, value) VALUES ('${WATCHED_UNTIL}', (${NOW_MS} + ${BELIEVED_MS})::bigint::text) ON CONFLICT (key) DO UPDATE SET value = excluded.value RETURNING m.key) SELECT pg_notify(${CHANNEL}, $2::text) IS NULL AS told FROM here`;
 
   const look = async (): Promise<void> => {

@@ -4,51 +4,28 @@
  */
 import { createHash } from "node:crypto";
 import { HoldfastError } from "../../log/errors.ts";
-import type { SqlTables } from "../sql/names.ts";
-import { checkName, quoteName } from "../sql/names.ts";
+import { aliased, listed } from "../sql/columns.ts";
+import { quoteName } from "../sql/names.ts";
 import type { Row } from "../sql/rows.ts";
 import { rowReader } from "../sql/rows.ts";
+import type { Tables } from "../sql/tables.ts";
 import type { Executor } from "./client.ts";
 import { NAME } from "./errors.ts";
 
 export const SCHEMA_VERSION = 1;
 
-/** The tables as they stand in a statement: quoted, with their schema where one was given. */
-export interface Tables {
-  readonly schema: string | undefined;
-  readonly names: SqlTables;
-  readonly sessions: string;
-  readonly entries: string;
-  readonly meta: string;
-  readonly search: string;
-  readonly messages: string;
-}
-
-/** @throws INVALID_ARGUMENT for a schema that is no plain name. */
-export function qualify(names: SqlTables, schema: string | undefined): Tables {
-  if (schema !== undefined) checkName("schema", schema);
-  const qualified = (name: string): string =>
-    schema === undefined ? quoteName(name) : `${quoteName(schema)}.${quoteName(name)}`;
-  return {
-    schema,
-    names,
-    sessions: qualified(names.sessions),
-    entries: qualified(names.entries),
-    meta: qualified(names.meta),
-    search: qualified(names.search),
-    messages: qualified(names.messages),
-  };
-}
-
 const { number, text, textOrNull } = rowReader(NAME);
 
-const COLUMNS: Readonly<Record<"sessions" | "entries" | "search" | "meta", string>> = {
-  sessions:
-    "key namespace id version seq kind status user_id agent parent_id label created_at updated_at expires_at metadata record",
-  entries: "session_key seq type at id commit_id text data",
-  search: "session_key seq at words",
-  meta: "key value",
-};
+/** What the columns of each table are called. */
+function columnsOf({ sessions, entries }: Tables["columnNames"]) {
+  const { position: _sqliteOnly, ...ofEntries } = entries;
+  return {
+    sessions: Object.values(sessions),
+    entries: Object.values(ofEntries),
+    search: ["session_key", "seq", "at", "words"],
+    meta: ["key", "value"],
+  };
+}
 
 /**
  * - Sessions have a number as key, so that entries and indexes stay small; it is never used again.
@@ -61,60 +38,67 @@ const COLUMNS: Readonly<Record<"sessions" | "entries" | "search" | "meta", strin
  * - The view puts U+FFFD in place of NUL and halves of surrogate pairs, which PostgreSQL refuses to read in JSON.
  */
 function firstVersion(tables: Tables): string {
-  const { names, sessions, entries, search, messages } = tables;
+  const { names, sessions, entries, search } = tables;
+  const { sessions: s, entries: e } = tables.columns;
   const index = (table: string, suffix: string): string => quoteName(`${table}_${suffix}`);
   return `
 CREATE TABLE ${sessions} (
-  key bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-  namespace text COLLATE "C" NOT NULL,
-  id text COLLATE "C" NOT NULL,
-  version bigint NOT NULL,
-  seq bigint NOT NULL,
-  kind text COLLATE "C" NOT NULL,
-  status text COLLATE "C" NOT NULL,
-  user_id text COLLATE "C",
-  agent text COLLATE "C",
-  parent_id text COLLATE "C",
-  label text COLLATE "C",
-  created_at double precision NOT NULL,
-  updated_at double precision NOT NULL,
-  expires_at double precision,
-  metadata text[] COLLATE "C",
-  record text NOT NULL
+  ${s.key} bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  ${s.namespace} text COLLATE "C" NOT NULL,
+  ${s.id} text COLLATE "C" NOT NULL,
+  ${s.version} bigint NOT NULL,
+  ${s.seq} bigint NOT NULL,
+  ${s.kind} text COLLATE "C" NOT NULL,
+  ${s.status} text COLLATE "C" NOT NULL,
+  ${s.user_id} text COLLATE "C",
+  ${s.agent} text COLLATE "C",
+  ${s.parent_id} text COLLATE "C",
+  ${s.label} text COLLATE "C",
+  ${s.created_at} double precision NOT NULL,
+  ${s.updated_at} double precision NOT NULL,
+  ${s.expires_at} double precision,
+  ${s.metadata} text[] COLLATE "C",
+  ${s.record} text NOT NULL
 );
-CREATE UNIQUE INDEX ${index(names.sessions, "id")} ON ${sessions} (namespace, id);
-CREATE INDEX ${index(names.sessions, "updated")} ON ${sessions} (namespace, status, updated_at, id);
-CREATE INDEX ${index(names.sessions, "created")} ON ${sessions} (namespace, status, created_at, id);
-CREATE INDEX ${index(names.sessions, "user")} ON ${sessions} (namespace, user_id, status, updated_at, id) WHERE user_id IS NOT NULL;
-CREATE INDEX ${index(names.sessions, "parent")} ON ${sessions} (namespace, parent_id) WHERE parent_id IS NOT NULL;
-CREATE INDEX ${index(names.sessions, "expires")} ON ${sessions} (namespace, expires_at) WHERE expires_at IS NOT NULL;
+CREATE UNIQUE INDEX ${index(names.sessions, "id")} ON ${sessions} (${listed(s, "namespace", "id")});
+CREATE INDEX ${index(names.sessions, "updated")} ON ${sessions} (${listed(s, "namespace", "status", "updated_at", "id")});
+CREATE INDEX ${index(names.sessions, "created")} ON ${sessions} (${listed(s, "namespace", "status", "created_at", "id")});
+CREATE INDEX ${index(names.sessions, "user")} ON ${sessions} (${listed(s, "namespace", "user_id", "status", "updated_at", "id")}) WHERE ${s.user_id} IS NOT NULL;
+CREATE INDEX ${index(names.sessions, "parent")} ON ${sessions} (${listed(s, "namespace", "parent_id")}) WHERE ${s.parent_id} IS NOT NULL;
+CREATE INDEX ${index(names.sessions, "expires")} ON ${sessions} (${listed(s, "namespace", "expires_at")}) WHERE ${s.expires_at} IS NOT NULL;
 
 CREATE TABLE ${entries} (
-  session_key bigint NOT NULL REFERENCES ${sessions} (key) ON DELETE CASCADE,
-  seq bigint NOT NULL,
-  at double precision NOT NULL,
-  type text COLLATE "C" NOT NULL,
-  id text COLLATE "C",
-  commit_id text COLLATE "C",
-  text text,
-  data text NOT NULL,
-  PRIMARY KEY (session_key, seq)
+  ${e.session_key} bigint NOT NULL REFERENCES ${sessions} (${s.key}) ON DELETE CASCADE,
+  ${e.seq} bigint NOT NULL,
+  ${e.at} double precision NOT NULL,
+  ${e.type} text COLLATE "C" NOT NULL,
+  ${e.id} text COLLATE "C",
+  ${e.commit_id} text COLLATE "C",
+  ${e.text} text,
+  ${e.data} text NOT NULL,
+  PRIMARY KEY (${listed(e, "session_key", "seq")})
 );
-CREATE UNIQUE INDEX ${index(names.entries, "id")} ON ${entries} (session_key, id) WHERE id IS NOT NULL;
+CREATE UNIQUE INDEX ${index(names.entries, "id")} ON ${entries} (${listed(e, "session_key", "id")}) WHERE ${e.id} IS NOT NULL;
 
 CREATE TABLE ${search} (
-  session_key bigint NOT NULL REFERENCES ${sessions} (key) ON DELETE CASCADE,
+  session_key bigint NOT NULL REFERENCES ${sessions} (${s.key}) ON DELETE CASCADE,
   seq bigint NOT NULL,
   at double precision NOT NULL,
   words tsvector NOT NULL,
   PRIMARY KEY (session_key, seq)
 );
 CREATE INDEX ${index(names.search, "words")} ON ${search} USING gin (words);
+${messagesView(tables)}`;
+}
 
+function messagesView({ sessions, entries, messages, columns }: Tables): string {
+  const s = aliased("s", columns.sessions);
+  const e = aliased("e", columns.entries);
+  return `
 CREATE VIEW ${messages} AS
 SELECT
-  s.id AS session,
-  e.seq AS seq,
+  ${s.id} AS session,
+  ${e.seq} AS seq,
   m.message ->> 'role' AS role,
   CASE json_typeof(m.message -> 'content')
     WHEN 'string' THEN m.message ->> 'content'
@@ -129,14 +113,14 @@ SELECT
       ) AS part
     )
   END AS text,
-  e.at AS at,
-  s.namespace AS namespace
+  ${e.at} AS at,
+  ${s.namespace} AS namespace
 FROM ${entries} AS e
-JOIN ${sessions} AS s ON s.key = e.session_key
+JOIN ${sessions} AS s ON ${s.key} = ${e.session_key}
 CROSS JOIN LATERAL (
-  SELECT regexp_replace(e.data, '(?<!\\\\)((\\\\\\\\)*)\\\\u(0000|d[89a-f][0-9a-f]{2})', '\\1\\\\ufffd', 'g')::json -> 'message' AS message
+  SELECT regexp_replace(${e.data}, '(?<!\\\\)((\\\\\\\\)*)\\\\u(0000|d[89a-f][0-9a-f]{2})', '\\1\\\\ufffd', 'g')::json -> 'message' AS message
 ) AS m
-WHERE e.type = 'message';
+WHERE ${e.type} = 'message';
 `;
 }
 
@@ -148,6 +132,7 @@ WHERE e.type = 'message';
  */
 export async function schemaVersion(executor: Executor, tables: Tables): Promise<number> {
   const kinds = ["sessions", "entries", "search", "meta", "messages"] as const;
+  const expected = columnsOf(tables.columnNames);
   const columns = new Map<string, Set<string>>();
   const rows = await executor.query(
     `SELECT t.kind AS kind, a.attname::text AS name FROM unnest($1::text::text[], $2::text::text[]) AS t(kind, relation) JOIN pg_attribute AS a ON a.attrelid = to_regclass(t.relation)::oid AND a.attnum > 0 AND NOT a.attisdropped`,
@@ -159,8 +144,8 @@ export async function schemaVersion(executor: Executor, tables: Tables): Promise
   }
   const [taken] = columns.keys();
   if (taken === undefined) return 0;
-  const missing = (kind: keyof typeof COLUMNS): string[] =>
-    COLUMNS[kind].split(" ").filter((column) => !columns.get(kind)?.has(column));
+  const missing = (kind: keyof typeof expected): string[] =>
+    expected[kind].filter((column) => !columns.get(kind)?.has(column));
   if (missing("meta").length > 0) {
     const named = kinds.find((kind) => kind === taken) ?? "meta";
     throw new HoldfastError(
@@ -177,7 +162,7 @@ export async function schemaVersion(executor: Executor, tables: Tables): Promise
       if (gone.length === 0) continue;
       throw new HoldfastError(
         "STORE_CORRUPT",
-        `table ${tables.names[kind]} lacks ${gone.join(", ")}, which schema version ${version} has; nothing was changed: restore a backup, or name other tables with the option "tables"`,
+        `table ${tables.names[kind]} lacks ${gone.join(", ")}, which schema version ${version} has; nothing was changed: restore a backup, give the columns their names with the option "columns", or name other tables with "tables"`,
         { store: NAME },
       );
     }

@@ -8,13 +8,14 @@ import { decodeRecord } from "../../store/codec.ts";
 import type { Keyset } from "../../store/query.ts";
 import { decodeCursor, encodeCursor } from "../../store/query.ts";
 import type { Page, SearchHit, StoreQuery } from "../../store/store.ts";
+import { aliased } from "../sql/columns.ts";
 import { revisedSeq } from "../sql/hits.ts";
 import { rowReader } from "../sql/rows.ts";
+import type { Tables } from "../sql/tables.ts";
 import type { Connection } from "./connection.ts";
 import { entryColumns, toEntry } from "./entries.ts";
 import { NAME } from "./errors.ts";
 import { filterIn, statusesIn } from "./lists.ts";
-import type { Tables } from "./schema.ts";
 import { wordsQuery } from "./search-words.ts";
 import { arrayText, numbered, textOf } from "./values.ts";
 
@@ -29,10 +30,12 @@ interface Candidate extends SearchHit {
 }
 
 export function createSearcher(connection: Connection, tables: Tables): Searcher {
-  const { sessions, entries, search } = tables;
+  const { sessions, entries, search, columns } = tables;
+  const s = aliased("s", columns.sessions);
+  const e = aliased("e", columns.entries);
   const pageSql = (filter: string): string =>
-    `WITH page AS MATERIALIZED (SELECT f.session_key, f.seq, f.at FROM ${search} AS f JOIN ${sessions} AS s ON s.key = f.session_key WHERE s.namespace = $1::text AND f.words @@ $2::text::tsquery AND s.status = ANY ($3::text::text[])${filter} ORDER BY ${order("f")} LIMIT $4::text::bigint) SELECT ${entryColumns("e")}, s.key::text AS key, s.id AS session, s.record AS record FROM page AS p JOIN ${sessions} AS s ON s.key = p.session_key JOIN ${entries} AS e ON e.session_key = p.session_key AND e.seq = p.seq ORDER BY ${order("p")}`;
-  const findId = `SELECT id FROM ${entries} WHERE session_key = $1::text::bigint AND seq = $2::text::bigint`;
+    `WITH page AS MATERIALIZED (SELECT f.session_key, f.seq, f.at FROM ${search} AS f JOIN ${sessions} AS s ON ${s.key} = f.session_key WHERE ${s.namespace} = $1::text AND f.words @@ $2::text::tsquery AND ${s.status} = ANY ($3::text::text[])${filter} ORDER BY ${order("f")} LIMIT $4::text::bigint) SELECT ${entryColumns(e)}, ${s.key}::text AS key, ${s.id} AS session, ${s.record} AS record FROM page AS p JOIN ${sessions} AS s ON ${s.key} = p.session_key JOIN ${entries} AS e ON ${e.session_key} = p.session_key AND ${e.seq} = p.seq ORDER BY ${order("p")}`;
+  const findId = `SELECT ${e.id} AS id FROM ${entries} AS e WHERE ${e.session_key} = $1::text::bigint AND ${e.seq} = $2::text::bigint`;
 
   const candidates = async (
     namespace: string,
@@ -40,7 +43,7 @@ export function createSearcher(connection: Connection, tables: Tables): Searcher
     query: StoreQuery,
     before: Keyset | undefined,
   ): Promise<Candidate[]> => {
-    const { conditions, values } = filterIn(query);
+    const { conditions, values } = filterIn(query, s);
     if (before) {
       conditions.push(
         "(f.at, f.session_key, f.seq) < (?::text::double precision, ?::text::bigint, ?::text::bigint)",

@@ -3,17 +3,18 @@
  * Watching: one connection that listens wakes all watches of a store, and each reads what is new to it.
  */
 import type { Entry } from "../../log/entry.ts";
+import { aliased } from "../sql/columns.ts";
 import { rowReader } from "../sql/rows.ts";
+import type { Tables } from "../sql/tables.ts";
+import { persist } from "../wait.ts";
 import { EVERYTHING, markOf } from "./announce.ts";
 import type { Connection } from "./connection.ts";
 import { closedError } from "./connection.ts";
-import { ENTRY_COLUMNS, entryColumns, toEntry } from "./entries.ts";
+import { entryColumns, toEntry } from "./entries.ts";
 import { NAME } from "./errors.ts";
 import type { Listener } from "./listen.ts";
 import { lookOut } from "./lookout.ts";
-import type { Tables } from "./schema.ts";
 import { bigintText, storedText } from "./values.ts";
-import { persist } from "./wait.ts";
 
 const PAGE = 200;
 
@@ -39,6 +40,8 @@ interface Watch {
 
 export function createWatching(connection: Connection, tables: Tables, listener: Listener): Watching {
   const { sessions, entries } = tables;
+  const s = aliased("s", tables.columns.sessions);
+  const e = aliased("e", tables.columns.entries);
   const watches = new Set<Watch>();
   const marked = new Map<string, Set<Watch>>();
   const ending = new Set<Promise<void>>();
@@ -46,8 +49,7 @@ export function createWatching(connection: Connection, tables: Tables, listener:
   let isClosed = false;
 
   // A session without new entries gives one row of nulls; none is given where it is gone.
-  const columns = ENTRY_COLUMNS.map((column) => `o.${column}`).join(", ");
-  const readOn = `SELECT s.key::text AS key, ${entryColumns("e")} FROM ${sessions} AS s LEFT JOIN LATERAL (SELECT ${columns} FROM ${entries} AS o WHERE o.session_key = s.key AND o.seq > $4::text::bigint ORDER BY o.seq LIMIT ${PAGE}) AS e ON true WHERE s.namespace = $1::text AND s.id = $2::text AND s.key = COALESCE($3::text::bigint, s.key) ORDER BY e.seq`;
+  const readOn = `SELECT ${s.key}::text AS key, news.* FROM ${sessions} AS s LEFT JOIN LATERAL (SELECT ${entryColumns(e)} FROM ${entries} AS e WHERE ${e.session_key} = ${s.key} AND ${e.seq} > $4::text::bigint ORDER BY ${e.seq} LIMIT ${PAGE}) AS news ON true WHERE ${s.namespace} = $1::text AND ${s.id} = $2::text AND ${s.key} = COALESCE($3::text::bigint, ${s.key}) ORDER BY news.seq`;
 
   const wake = (marks: readonly string[]): void => {
     for (const mark of marks) for (const watch of marked.get(mark) ?? []) watch.ring();

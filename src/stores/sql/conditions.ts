@@ -4,6 +4,8 @@
  */
 import type { SessionStatus } from "../../log/record.ts";
 import type { StoreQuery } from "../../store/store.ts";
+import type { Named, SessionColumn } from "./columns.ts";
+import { DEFAULT_COLUMNS } from "./columns.ts";
 
 /** A piece of SQL with a `?` for each of `values`. */
 export interface Condition {
@@ -28,16 +30,19 @@ export interface Filter {
 
 type ValueOf = (query: StoreQuery) => string | number | undefined;
 
-const FILTERS: readonly (readonly [sql: string, valueOf: ValueOf])[] = [
-  ["user_id = ?", (query) => query.userId],
-  ["parent_id = ?", (query) => query.parentId],
-  ["agent = ?", (query) => query.agent],
-  ["kind = ?", (query) => query.kind],
-  ["label = ?", (query) => query.label],
-  ["updated_at < ?", (query) => query.updatedBefore],
-  ["updated_at > ?", (query) => query.updatedAfter],
-  ["(expires_at IS NULL OR expires_at > ?)", (query) => query.liveAt],
-  ["expires_at <= ?", (query) => query.expiredAt],
+/** The condition, of the columns of a session. */
+type SqlOf = (s: Named<SessionColumn>) => string;
+
+const FILTERS: readonly (readonly [sqlOf: SqlOf, valueOf: ValueOf])[] = [
+  [(s) => `${s.user_id} = ?`, (query) => query.userId],
+  [(s) => `${s.parent_id} = ?`, (query) => query.parentId],
+  [(s) => `${s.agent} = ?`, (query) => query.agent],
+  [(s) => `${s.kind} = ?`, (query) => query.kind],
+  [(s) => `${s.label} = ?`, (query) => query.label],
+  [(s) => `${s.updated_at} < ?`, (query) => query.updatedBefore],
+  [(s) => `${s.updated_at} > ?`, (query) => query.updatedAfter],
+  [(s) => `(${s.expires_at} IS NULL OR ${s.expires_at} > ?)`, (query) => query.liveAt],
+  [(s) => `${s.expires_at} <= ?`, (query) => query.expiredAt],
 ];
 
 /**
@@ -61,11 +66,16 @@ export function filterOf(query: StoreQuery, metadata: MetadataCondition): Filter
 }
 
 /**
- * The conditions of a filter, the same for all of one shape. Columns are named without a table, so the statement must
- * not join another one that has them.
+ * The conditions of a filter, the same for all of one shape.
+ *
+ * @param s the columns of a session. By default without a table, so the statement must not join another one that has them.
  */
-export function conditionsOf({ shape }: Filter, metadata: MetadataCondition): string[] {
-  return [...FILTERS.map(([sql]) => sql), metadata.sql].filter((_, index) => shape & (1 << index));
+export function conditionsOf(
+  { shape }: Filter,
+  metadata: MetadataCondition,
+  s: Named<SessionColumn> = DEFAULT_COLUMNS.sessions,
+): string[] {
+  return [...FILTERS.map(([sqlOf]) => sqlOf(s)), metadata.sql].filter((_, index) => shape & (1 << index));
 }
 
 /** The column that `order` sorts by. */
@@ -73,7 +83,7 @@ export function orderColumn(order: StoreQuery["order"]): "created_at" | "updated
   return order === "created" ? "created_at" : "updated_at";
 }
 
-/** What follows a place, its time and its id, in the order of `column` and id, both descending. */
-export function afterKeyset(column: string): string {
-  return `(${column}, id) < (?, ?)`;
+/** What follows a place, its time and its id, in the order of `column` and `id`, both descending. */
+export function afterKeyset(column: string, id: string): string {
+  return `(${column}, ${id}) < (?, ?)`;
 }

@@ -4,10 +4,10 @@
  * commit that is refused leaves nothing to undo, and fails no other of its batch.
  */
 import type { Commit, CommitOutcome, StoreCapabilities } from "../../store/store.ts";
+import { listed, selected } from "../sql/columns.ts";
 import type { EncodedCommit, EncodedEntry } from "../sql/encode.ts";
 import { encodeCommits as encodeForSql } from "../sql/encode.ts";
-import type { SqlTables } from "../sql/names.ts";
-import { quoteName } from "../sql/names.ts";
+import type { Tables } from "../sql/tables.ts";
 import type { Sql } from "./connection.ts";
 import type { SqlValue } from "./driver.ts";
 import { integer, storedId, text } from "./driver.ts";
@@ -49,21 +49,27 @@ interface Known {
   readonly settled: readonly SqlValue[];
 }
 
-/** What applies one commit, within the write transaction that is open. */
-export function createCommitter(tables: SqlTables, cache: RecordCache): Committer {
-  const sessions = quoteName(tables.sessions);
-  const entries = quoteName(tables.entries);
+/**
+ * What applies one commit, within the write transaction that is open.
+ *
+ * @param remembers whether a session is known from its last commit. Not where that may be undone afterwards, for then its
+ *   key may be used again.
+ */
+export function createCommitter(tables: Tables, cache: RecordCache, remembers: boolean): Committer {
+  const { sessions, entries } = tables;
+  const { sessions: s, entries: e } = tables.columns;
   // The columns that a commit seldom changes. Where they stay, the indexes that hold no version are not written.
-  const isSettled =
-    "label IS ? AND status = ? AND expires_at IS ? AND kind = ? AND user_id IS ? AND agent IS ? AND parent_id IS ?";
-  const select = `SELECT key, version, created_at = ? AS is_same_life, (${isSettled}) AS is_settled FROM ${sessions} WHERE namespace = ? AND id = ?`;
-  const written = "version = ?, seq = ?, updated_at = ?, record = ?";
-  const advance = `UPDATE ${sessions} SET ${written} WHERE key = ? AND version = ?`;
-  const change = `UPDATE ${sessions} SET ${written}, label = ?, status = ?, expires_at = ?, kind = ?, user_id = ?, agent = ?, parent_id = ? WHERE key = ?`;
-  const create = `INSERT INTO ${sessions} (version, seq, updated_at, record, label, status, expires_at, kind, user_id, agent, parent_id, created_at, namespace, id) VALUES (${Array(14).fill("?").join(", ")})`;
-  const append = `INSERT INTO ${entries} (session_key, seq, type, at, id, commit_id, text, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`;
-  const findId = `SELECT seq FROM ${entries} WHERE session_key = ? AND id = ?`;
-  const findRecord = `SELECT version, record FROM ${sessions} WHERE key = ?`;
+  const seldom = ["label", "status", "expires_at", "kind", "user_id", "agent", "parent_id"] as const;
+  const settle = seldom.map((column) => `${s[column]} = ?`).join(", ");
+  const isSettled = `${s.label} IS ? AND ${s.status} = ? AND ${s.expires_at} IS ? AND ${s.kind} = ? AND ${s.user_id} IS ? AND ${s.agent} IS ? AND ${s.parent_id} IS ?`;
+  const select = `SELECT ${selected(s, "key", "version")}, ${s.created_at} = ? AS is_same_life, (${isSettled}) AS is_settled FROM ${sessions} WHERE ${s.namespace} = ? AND ${s.id} = ?`;
+  const written = `${s.version} = ?, ${s.seq} = ?, ${s.updated_at} = ?, ${s.record} = ?`;
+  const advance = `UPDATE ${sessions} SET ${written} WHERE ${s.key} = ? AND ${s.version} = ?`;
+  const change = `UPDATE ${sessions} SET ${written}, ${settle} WHERE ${s.key} = ?`;
+  const create = `INSERT INTO ${sessions} (${listed(s, "version", "seq", "updated_at", "record", ...seldom, "created_at", "namespace", "id")}) VALUES (${Array(14).fill("?").join(", ")})`;
+  const append = `INSERT INTO ${entries} (${listed(e, "session_key", "seq", "type", "at", "id", "commit_id", "text", "data")}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`;
+  const findId = `SELECT ${e.seq} AS seq FROM ${entries} WHERE ${e.session_key} = ? AND ${e.id} = ?`;
+  const findRecord = `SELECT ${selected(s, "version", "record")} FROM ${sessions} WHERE ${s.key} = ?`;
   /** A guess, which the guards of {@link advance} verify: a key is never used again, and its version only grows. */
   const known = new Map<string, Known>();
 
@@ -80,7 +86,7 @@ export function createCommitter(tables: SqlTables, cache: RecordCache): Committe
     const write = (key: number): CommitOutcome => {
       for (const values of rows) sql.run(append, key, ...values);
       if (known.size >= MAX_KNOWN) known.clear();
-      known.set(name, { key, version, createdAt, settled });
+      if (remembers) known.set(name, { key, version, createdAt, settled });
       return { status: "committed" };
     };
     const duplicateIn = (key: number): CommitOutcome | undefined => {

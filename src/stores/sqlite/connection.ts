@@ -8,14 +8,14 @@
  */
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
-import { setTimeout as delay, setImmediate as nextTurn } from "node:timers/promises";
-import { HoldfastError, messageOf } from "../../log/errors.ts";
+import { HoldfastError, invalidArgument, messageOf } from "../../log/errors.ts";
 import type { MigrationReport } from "../../store/store.ts";
-import type { SqlTables } from "../sql/names.ts";
+import type { Tables } from "../sql/tables.ts";
 import type { Row, RunResult, SqliteDatabase, SqliteStatement, SqlValue } from "./driver.ts";
-import { isRow } from "./driver.ts";
-import { isBusy, isForeignTransaction, lockedError, NAME, toHoldfastError } from "./errors.ts";
+import { isInTransaction, isRow } from "./driver.ts";
+import { NAME, toHoldfastError } from "./errors.ts";
 import { migrate, migrationRequired, SCHEMA_VERSION, schemaVersion } from "./schema.ts";
+import { closedError, createPatience, emptyLog } from "./waiting.ts";
 
 /** Statements by their text, each prepared once. */
 export interface Sql {
@@ -24,6 +24,8 @@ export interface Sql {
   run(sql: string, ...values: SqlValue[]): RunResult;
   /** Runs a script. */
   exec(sql: string): void;
+  /** Runs `work` on the database as it is at one moment, whatever other processes write meanwhile. */
+  inSnapshot<T>(work: () => T): T;
 }
 
 export interface Connection {
@@ -42,7 +44,9 @@ export interface Connection {
 export interface ConnectionOptions {
   /** A path, or a database that stays its owner's. */
   readonly source: { readonly path: string } | { readonly database: SqliteDatabase };
-  readonly tables: SqlTables;
+  /** Whether all is done within the transaction that the owner of the database has open, and nothing without one. */
+  readonly joins?: boolean;
+  readonly tables: Tables;
   readonly durability: "full" | "normal";
   readonly migrate: "auto" | "manual";
   readonly busyTimeoutMs: number;
@@ -64,29 +68,26 @@ const PAGE_BYTES = 2048;
 const CHECKPOINT_PAGES = 2000;
 /** A list has a statement for each combination of conditions; more than that are prepared again. */
 const MAX_STATEMENTS = 200;
-const MAX_PAUSE_MS = 50;
-/** How long a removal waits for readers before it leaves the log to the next one. */
-const TRUNCATE_WAIT_MS = 1000;
+const OWN = { begin: "BEGIN IMMEDIATE", commit: "COMMIT", rollBack: "ROLLBACK" };
+/** Within another transaction. What is rolled back to stays open. */
+const JOINED = { begin: "SAVEPOINT holdfast", commit: "RELEASE holdfast", rollBack: "ROLLBACK TO holdfast" };
 
 export function createConnection(options: ConnectionOptions): Connection {
-  const { tables, busyTimeoutMs } = options;
+  const { source, tables, busyTimeoutMs, joins = false } = options;
+  const bounds = joins ? JOINED : OWN;
   const what = describe(options);
   let opened: Opened | undefined;
   let isClosed = false;
 
   const open = (mayMigrate: boolean): Opened => {
-    if (isClosed) {
-      throw new HoldfastError("STORE_UNAVAILABLE", "the sqlite store is closed; make a new one", {
-        store: NAME,
-        retryable: false,
-      });
-    }
+    if (isClosed) throw closedError();
     opened ??= openDatabase(options, mayMigrate);
     return opened;
   };
 
   const ready = (): Sql => {
     const mayMigrate = options.migrate === "auto";
+    if ("database" in source) checkTransaction(source.database, joins);
     const database = open(mayMigrate);
     if (!database.isMigrated) bringUpToDate(mayMigrate);
     return database.sql;
@@ -109,10 +110,10 @@ export function createConnection(options: ConnectionOptions): Connection {
   };
 
   const atomically = <T>(sql: Sql, work: () => T): T => {
-    sql.run("BEGIN IMMEDIATE");
+    sql.run(bounds.begin);
     try {
       const result = work();
-      sql.run("COMMIT");
+      sql.run(bounds.commit);
       return result;
     } catch (error) {
       rollBack(sql, error);
@@ -122,10 +123,11 @@ export function createConnection(options: ConnectionOptions): Connection {
 
   const rollBack = (sql: Sql, reason: unknown): void => {
     try {
-      sql.run("ROLLBACK");
+      sql.run(bounds.rollBack);
+      if (joins) sql.run(bounds.commit);
     } catch (error) {
       // A full disk or an I/O error makes SQLite roll back by itself.
-      if (messageOf(error).includes("no transaction is active")) return;
+      if (/no transaction is active|no such savepoint/.test(messageOf(error))) return;
       opened?.close();
       opened = undefined;
       throw toHoldfastError(
@@ -136,28 +138,14 @@ export function createConnection(options: ConnectionOptions): Connection {
   };
 
   const attempt = async <T>(work: () => T): Promise<T> => {
-    let startedAt: number | undefined;
-    for (let count = 0; ; count += 1) {
+    let patience: ((error: unknown) => Promise<void>) | undefined;
+    for (;;) {
       try {
         return work();
       } catch (error) {
-        if (!isBusy(error) && !isForeignTransaction(error)) throw toHoldfastError(error, what);
-        startedAt ??= performance.now();
-        const waitedMs = Math.round(performance.now() - startedAt);
-        if (waitedMs >= busyTimeoutMs) throw lockedError(error, what, waitedMs);
-        await pause(count, busyTimeoutMs - waitedMs);
+        patience ??= createPatience(what, busyTimeoutMs);
+        await patience(error);
       }
-    }
-  };
-
-  const truncateLog = async (): Promise<boolean> => {
-    const startedAt = performance.now();
-    for (let count = 0; ; count += 1) {
-      const row = ready().get("PRAGMA wal_checkpoint(TRUNCATE)");
-      if (Number(row?.busy ?? 0) === 0) return true;
-      const leftMs = Math.min(busyTimeoutMs, TRUNCATE_WAIT_MS) - (performance.now() - startedAt);
-      if (leftMs <= 0) return false;
-      await pause(count, leftMs);
     }
   };
 
@@ -170,14 +158,7 @@ export function createConnection(options: ConnectionOptions): Connection {
         return atomically(sql, () => work(sql));
       }),
     migrate: () => attempt(() => bringUpToDate(true)),
-    async truncateLog() {
-      try {
-        return await truncateLog();
-      } catch (error) {
-        if (isBusy(error)) return false;
-        throw toHoldfastError(error, what);
-      }
-    },
+    truncateLog: async () => !joins && emptyLog((sql) => ready().get(sql), what, busyTimeoutMs),
     async close() {
       isClosed = true;
       const closing = opened;
@@ -191,10 +172,18 @@ export function createConnection(options: ConnectionOptions): Connection {
   };
 }
 
-/** Short at first, since a writer is rarely in the way for longer than its fsync; random, so that two don't keep step. */
-async function pause(count: number, atMostMs: number): Promise<void> {
-  if (count < 2) await nextTurn();
-  else await delay(Math.min(atMostMs, Math.random() * Math.min(MAX_PAUSE_MS, 2 ** count)));
+/**
+ * The owner's transaction is left alone: what it wrote may yet be undone, so it must not even be read.
+ *
+ * @throws INVALID_ARGUMENT where one is to be joined and none is open.
+ */
+function checkTransaction(database: SqliteDatabase, joins: boolean): void {
+  const isOpen = isInTransaction(database);
+  if (isOpen === undefined || isOpen === joins) return;
+  if (isOpen) throw new Error("the database is within a transaction of its owner");
+  throw invalidArgument(
+    "the store takes part in a transaction of yours and none is open on the database; begin one first, and make a new store for each",
+  );
 }
 
 function describe({ source }: ConnectionOptions): string {
@@ -202,7 +191,8 @@ function describe({ source }: ConnectionOptions): string {
   return source.path === ":memory:" ? "the SQLite database in memory" : `the SQLite database ${source.path}`;
 }
 
-function openDatabase({ source, tables, durability }: ConnectionOptions, mayMigrate: boolean): Opened {
+function openDatabase(options: ConnectionOptions, mayMigrate: boolean): Opened {
+  const { source, tables, durability, joins = false } = options;
   // Read before anything is set, so that a database that is not for us stays as it is.
   const versionIn = (sql: Sql): number => {
     const version = schemaVersion(sql, tables);
@@ -210,9 +200,10 @@ function openDatabase({ source, tables, durability }: ConnectionOptions, mayMigr
     return version;
   };
   if ("database" in source) {
-    const sql = statementsOf(source.database);
+    const sql = statementsOf(source.database, joins);
     versionIn(sql);
-    configure(sql, durability);
+    if (joins) sql.exec("PRAGMA secure_delete = ON");
+    else configure(sql, durability);
     return { sql, isMigrated: false, close: () => undefined };
   }
   const { path } = source;
@@ -220,7 +211,7 @@ function openDatabase({ source, tables, durability }: ConnectionOptions, mayMigr
   const { DatabaseSync } = process.getBuiltinModule("node:sqlite");
   const database = new DatabaseSync(path);
   try {
-    const sql = statementsOf(database);
+    const sql = statementsOf(database, false);
     if (versionIn(sql) === 0) sql.exec(`PRAGMA page_size = ${PAGE_BYTES}`);
     configure(sql, durability);
     sql.exec(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
@@ -258,7 +249,7 @@ function configure(sql: Sql, durability: "full" | "normal"): void {
   sql.exec("PRAGMA secure_delete = ON");
 }
 
-function statementsOf(database: SqliteDatabase): Sql {
+function statementsOf(database: SqliteDatabase, joins: boolean): Sql {
   const prepared = new Map<string, SqliteStatement>();
   const statement = (sql: string): SqliteStatement => {
     const known = prepared.get(sql);
@@ -268,7 +259,9 @@ function statementsOf(database: SqliteDatabase): Sql {
     prepared.set(sql, made);
     return made;
   };
+  const run: Sql["run"] = (sql, ...values) => statement(sql).run(...values);
   return {
+    run,
     get(sql, ...values) {
       const row = statement(sql).get(...values);
       return isRow(row) ? row : undefined;
@@ -277,9 +270,17 @@ function statementsOf(database: SqliteDatabase): Sql {
       statement(sql)
         .all(...values)
         .filter(isRow),
-    run: (sql, ...values) => statement(sql).run(...values),
     exec(sql) {
       database.exec(sql);
+    },
+    inSnapshot(work) {
+      if (joins) return work();
+      run("BEGIN");
+      try {
+        return work();
+      } finally {
+        run("COMMIT");
+      }
     },
   };
 }

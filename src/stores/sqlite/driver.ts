@@ -72,6 +72,22 @@ export function hasFullText(database?: SqliteDatabase): boolean {
 
 let ownFullText: boolean | undefined;
 
+/** Whether a transaction is open on `database`; `undefined` where it is closed, or its driver does not tell. */
+export function isInTransaction(database: SqliteDatabase): boolean | undefined {
+  const state: SqliteDatabase & DriverState = database;
+  // libsql ends the process when a closed database is asked.
+  if (state.open === false || state.isOpen === false) return undefined;
+  return state.inTransaction ?? state.isTransaction;
+}
+
+/** As better-sqlite3 and libsql call it, and as node:sqlite does. */
+interface DriverState {
+  readonly open?: boolean;
+  readonly isOpen?: boolean;
+  readonly inTransaction?: boolean;
+  readonly isTransaction?: boolean;
+}
+
 function isStatement(value: unknown): value is SqliteStatement {
   return typeof value === "object" && value !== null && "all" in value && typeof value.all === "function";
 }

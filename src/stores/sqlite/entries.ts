@@ -4,16 +4,40 @@
  */
 import type { Entry } from "../../log/entry.ts";
 import type { ReadRange } from "../../store/store.ts";
+import type { EntryColumn, Named } from "../sql/columns.ts";
+import { aliased, selected } from "../sql/columns.ts";
 import { entryOf } from "../sql/encode.ts";
-import type { SqlTables } from "../sql/names.ts";
-import { quoteName } from "../sql/names.ts";
+import type { Tables } from "../sql/tables.ts";
 import type { Sql } from "./connection.ts";
 import type { Row } from "./driver.ts";
 import { idOrNull, integer, text, textOrNull } from "./driver.ts";
 import { NAME } from "./errors.ts";
 
-/** What {@link toEntry} needs of a row. */
-export const ENTRY_COLUMNS = "seq, type, at, id, commit_id, text, data";
+/** How columns are read that hold values of several types: an id is text or bytes, a time is a whole number or not. */
+export interface Reading {
+  readonly id: (column: string) => string;
+  readonly time: (column: string) => string;
+  readonly sessionId: (column: string) => string;
+}
+
+/** For drivers that answer with each value as it is. As bytes, libsql reads a text past the NUL in it. */
+export const AS_STORED: Reading = {
+  id: (column) => column,
+  time: (column) => column,
+  sessionId: (column) => `CAST(${column} AS BLOB)`,
+};
+
+/** For clients that take all values of a column to be of one type. */
+export const AS_ONE_TYPE: Reading = {
+  id: (column) => `CAST(${column} AS TEXT)`,
+  time: (column) => `CAST(${column} AS REAL)`,
+  sessionId: (column) => column,
+};
+
+/** What {@link toEntry} needs of a row, of the entries that `e` names. */
+export function entryColumns(reading: Reading, e: Named<EntryColumn>): string {
+  return `${selected(e, "seq", "type", "commit_id", "text", "data")}, ${reading.time(e.at)} AS at, ${reading.id(e.id)} AS id`;
+}
 
 /** The entry in `row`. Throws STORE_CORRUPT where it is none. */
 export function toEntry(row: Row, sessionId: string): Entry {
@@ -34,13 +58,14 @@ export function toEntry(row: Row, sessionId: string): Entry {
 
 export type Reader = (sql: Sql, namespace: string, id: string, range: ReadRange) => Entry[];
 
-export function createReader(tables: SqlTables): Reader {
-  const sessions = quoteName(tables.sessions);
-  const entries = quoteName(tables.entries);
-  const head = `SELECT ${ENTRY_COLUMNS} FROM ${entries} WHERE session_key = (SELECT key FROM ${sessions} WHERE namespace = ? AND id = ?) AND seq > ? AND seq <= ?`;
+export function createReader(tables: Tables, reading: Reading): Reader {
+  const { sessions, entries, columns } = tables;
+  const s = aliased("s", columns.sessions);
+  const e = aliased("e", columns.entries);
+  const head = `SELECT ${entryColumns(reading, e)} FROM ${entries} AS e WHERE ${e.session_key} = (SELECT ${s.key} FROM ${sessions} AS s WHERE ${s.namespace} = ? AND ${s.id} = ?) AND ${e.seq} > ? AND ${e.seq} <= ?`;
 
   return (sql, namespace, id, { after, upTo, limit, reverse = false, types }) => {
-    const filter = types ? ` AND type IN (${types.map(() => "?").join(", ")})` : "";
+    const filter = types ? ` AND ${e.type} IN (${types.map(() => "?").join(", ")})` : "";
     // A limit of -1 is none.
     const values = [
       namespace,
@@ -50,7 +75,7 @@ export function createReader(tables: SqlTables): Reader {
       ...(types ?? []),
       Number.isFinite(limit) ? limit : -1,
     ];
-    const rows = sql.all(`${head}${filter} ORDER BY seq${reverse ? " DESC" : ""} LIMIT ?`, ...values);
+    const rows = sql.all(`${head}${filter} ORDER BY ${e.seq}${reverse ? " DESC" : ""} LIMIT ?`, ...values);
     return rows.map((row) => toEntry(row, id));
   };
 }

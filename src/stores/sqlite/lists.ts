@@ -6,10 +6,12 @@
 import type { SessionRecord } from "../../log/record.ts";
 import { decodeCursor, encodeCursor, orderTime } from "../../store/query.ts";
 import type { Page, StoreQuery } from "../../store/store.ts";
+import type { Named, SessionColumn } from "../sql/columns.ts";
+import { aliased, selected } from "../sql/columns.ts";
 import type { Condition, MetadataCondition } from "../sql/conditions.ts";
 import { afterKeyset, conditionsOf, filterOf, LISTED_STATUSES, orderColumn } from "../sql/conditions.ts";
-import type { SqlTables } from "../sql/names.ts";
 import { quoteName } from "../sql/names.ts";
+import type { Tables } from "../sql/tables.ts";
 import type { Sql } from "./connection.ts";
 import { idOrNull, integer, text } from "./driver.ts";
 import type { RecordCache } from "./record-cache.ts";
@@ -17,22 +19,31 @@ import type { RecordCache } from "./record-cache.ts";
 export type Lister = (sql: Sql, namespace: string, query: StoreQuery) => Page<SessionRecord>;
 
 /** Both sides are read as JSON by SQLite, so keys and values of any text, and numbers, are compared alike. */
-export const metadataCondition: MetadataCondition = {
-  sql: `NOT EXISTS (SELECT 1 FROM json_each(?) AS wanted WHERE NOT EXISTS (SELECT 1 FROM json_each(record, '$.metadata') AS held WHERE held.key = wanted.key AND held.type = wanted.type AND held.atom IS wanted.atom))`,
-  valueOf: (wanted) => JSON.stringify(wanted),
-};
+export function metadataCondition(s: Named<SessionColumn>): MetadataCondition {
+  return {
+    sql: `NOT EXISTS (SELECT 1 FROM json_each(?) AS wanted WHERE NOT EXISTS (SELECT 1 FROM json_each(${s.record}, '$.metadata') AS held WHERE held.key = wanted.key AND held.type = wanted.type AND held.atom IS wanted.atom))`,
+    valueOf: (wanted) => JSON.stringify(wanted),
+  };
+}
 
-export function createLister(tables: SqlTables, cache: RecordCache): Lister {
-  const sessions = quoteName(tables.sessions);
-  const fetch = `SELECT key, version, id, record FROM ${sessions} WHERE key IN (SELECT value FROM json_each(?))`;
+/** A statement for each combination of conditions; more than that are made again. */
+const MAX_STATEMENTS = 200;
+
+export function createLister(tables: Tables, cache: RecordCache): Lister {
+  const { sessions, columns } = tables;
+  const s = aliased("s", columns.sessions);
+  const metadata = metadataCondition(s);
+  const fetch = `SELECT ${selected(s, "key", "version", "id", "record")} FROM ${sessions} AS s WHERE ${s.key} IN (SELECT value FROM json_each(?))`;
+  /** The statements that were made, by what a query asks about; making one costs as much as parsing its rows. */
+  const statements = new Map<string, string>();
 
   return (sql, namespace, query) => {
-    const page = pageStatement(tables, namespace, query);
+    const page = pageStatement(namespace, query);
     const find = (): string => {
       const row = sql.get(page.sql, ...page.values);
       return row && row.found !== null ? text(row, "found") : "[]";
     };
-    const records = allKnown(cache, numbersIn(find())) ?? inSnapshot(sql, () => fetchAll(sql, find()));
+    const records = allKnown(cache, numbersIn(find())) ?? sql.inSnapshot(() => fetchAll(sql, find()));
     const items = records.slice(0, query.limit);
     const last = items.at(-1);
     if (records.length <= query.limit || !last) return { items };
@@ -57,6 +68,26 @@ export function createLister(tables: SqlTables, cache: RecordCache): Lister {
       );
     }
     return places.flatMap(({ key }) => records.get(key) ?? []);
+  }
+
+  function pageStatement(namespace: string, query: StoreQuery): Condition {
+    const keyset = decodeCursor(query, namespace);
+    const filter = filterOf(query, metadata);
+    const statuses = query.status === undefined ? LISTED_STATUSES : [query.status];
+    const own = keyset ? [...filter.values, keyset.at, keyset.id] : filter.values;
+    const name = `${filter.shape} ${query.order} ${statuses.length} ${keyset !== undefined}`;
+    let sql = statements.get(name);
+    if (sql === undefined) {
+      const conditions = conditionsOf(filter, metadata, s);
+      if (keyset) conditions.push(afterKeyset(s[orderColumn(query.order)], s.id));
+      sql = pageSql(tables, s, query, conditions, statuses.length);
+      if (statements.size >= MAX_STATEMENTS) statements.clear();
+      statements.set(name, sql);
+    }
+    const bound: (string | number)[] = [];
+    for (const status of statuses) bound.push(namespace, status, ...own);
+    bound.push(query.limit + 1);
+    return { sql, values: bound };
   }
 }
 
@@ -92,54 +123,24 @@ function allKnown(cache: RecordCache, numbers: readonly unknown[]): SessionRecor
   return records;
 }
 
-/** Runs `work` on the database as it is at one moment, whatever other processes write meanwhile. */
-function inSnapshot<T>(sql: Sql, work: () => T): T {
-  sql.run("BEGIN");
-  try {
-    return work();
-  } finally {
-    sql.run("COMMIT");
-  }
-}
-
-/** The statements that were made, by the table and what a query asks about; making one costs as much as parsing its rows. */
-const statements = new Map<string, string>();
-const MAX_STATEMENTS = 200;
-
-function pageStatement(tables: SqlTables, namespace: string, query: StoreQuery): Condition {
-  const keyset = decodeCursor(query, namespace);
-  const filter = filterOf(query, metadataCondition);
-  const statuses = query.status === undefined ? LISTED_STATUSES : [query.status];
-  const own = keyset ? [...filter.values, keyset.at, keyset.id] : filter.values;
-  const name = `${tables.sessions} ${filter.shape} ${query.order} ${statuses.length} ${keyset !== undefined}`;
-  let sql = statements.get(name);
-  if (sql === undefined) {
-    const conditions = conditionsOf(filter, metadataCondition);
-    if (keyset) conditions.push(afterKeyset(orderColumn(query.order)));
-    sql = pageSql(tables, query, conditions, statuses.length);
-    if (statements.size >= MAX_STATEMENTS) statements.clear();
-    statements.set(name, sql);
-  }
-  const bound: (string | number)[] = [];
-  for (const status of statuses) bound.push(namespace, status, ...own);
-  bound.push(query.limit + 1);
-  return { sql, values: bound };
-}
-
 function pageSql(
-  tables: SqlTables,
+  tables: Tables,
+  s: Named<SessionColumn>,
   query: StoreQuery,
   conditions: readonly string[],
   statusCount: number,
 ): string {
-  const column = orderColumn(query.order);
-  const source = `${quoteName(tables.sessions)} INDEXED BY ${quoteName(`${tables.sessions}_${indexOf(query)}`)}`;
-  const part = `FROM ${source} WHERE ${["namespace = ? AND status = ?", ...conditions].join(" AND ")}`;
+  const moment = s[orderColumn(query.order)];
+  const index = quoteName(`${tables.names.sessions}_${indexOf(query)}`);
+  const where = [`${s.namespace} = ? AND ${s.status} = ?`, ...conditions].join(" AND ");
+  const part = `FROM ${tables.sessions} AS s INDEXED BY ${index} WHERE ${where}`;
   // Each status is one stretch of the index, in order; several are merged as they are read, not sorted.
   const pages =
     statusCount === 1
-      ? `SELECT key, version ${part} ORDER BY ${column} DESC, id DESC LIMIT ?`
-      : `${Array(statusCount).fill(`SELECT key, version, ${column}, id ${part}`).join(" UNION ALL ")} ORDER BY 3 DESC, 4 DESC LIMIT ?`;
+      ? `SELECT ${selected(s, "key", "version")} ${part} ORDER BY ${moment} DESC, ${s.id} DESC LIMIT ?`
+      : `${Array(statusCount)
+          .fill(`SELECT ${selected(s, "key", "version")}, ${moment}, ${s.id} ${part}`)
+          .join(" UNION ALL ")} ORDER BY 3 DESC, 4 DESC LIMIT ?`;
   return `SELECT '[' || group_concat(key || ',' || version) || ']' AS found FROM (${pages})`;
 }
 

@@ -14,6 +14,12 @@ export interface RecordCache {
   decode(key: number, version: number, text: string, sessionId: string): SessionRecord;
 }
 
+/** Remembers nothing, for where what was read may not be so for ever. */
+export const noRecordCache: RecordCache = {
+  get: () => undefined,
+  decode: (_key, _version, text, sessionId) => decodeRecord(text, sessionId, NAME),
+};
+
 /** Of each of two generations. Decoded, a record takes a few times the bytes of its text: some 20 MB in all. */
 const MAX_RECORDS = 4096;
 const MAX_CHARACTERS = 2 * 1024 * 1024;

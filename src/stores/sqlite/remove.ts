@@ -8,10 +8,11 @@
  * may stay in the unused part of the first page until that part is written again: only `VACUUM` is sure to clear it,
  * and is left to the owner, since it rewrites the whole file.
  */
-import type { SqlTables } from "../sql/names.ts";
-import { quoteName } from "../sql/names.ts";
+import { aliased } from "../sql/columns.ts";
+import type { Tables } from "../sql/tables.ts";
 import type { Connection, Sql } from "./connection.ts";
 import { idOrNull, integer } from "./driver.ts";
+import type { Reading } from "./entries.ts";
 import type { SearchIndex } from "./search-index.ts";
 
 export interface Remover {
@@ -21,12 +22,18 @@ export interface Remover {
   close(): Promise<void>;
 }
 
-export function createRemover(connection: Connection, tables: SqlTables, index: SearchIndex): Remover {
-  const [sessions, entries] = [tables.sessions, tables.entries].map(quoteName);
-  const findKey = `SELECT key FROM ${sessions} WHERE namespace = ? AND id = ?`;
-  const findExpired = `SELECT key, CAST(id AS BLOB) AS id FROM ${sessions} WHERE namespace = ? AND expires_at <= ? ORDER BY expires_at LIMIT ?`;
-  const deleteEntries = `DELETE FROM ${entries} WHERE session_key = ?`;
-  const deleteSession = `DELETE FROM ${sessions} WHERE key = ?`;
+export function createRemover(
+  connection: Connection,
+  tables: Tables,
+  index: SearchIndex,
+  reading: Reading,
+): Remover {
+  const { sessions, entries, columns } = tables;
+  const s = aliased("s", columns.sessions);
+  const findKey = `SELECT ${s.key} AS key FROM ${sessions} AS s WHERE ${s.namespace} = ? AND ${s.id} = ?`;
+  const findExpired = `SELECT ${s.key} AS key, ${reading.sessionId(s.id)} AS id FROM ${sessions} AS s WHERE ${s.namespace} = ? AND ${s.expires_at} <= ? ORDER BY ${s.expires_at} LIMIT ?`;
+  const deleteEntries = `DELETE FROM ${entries} WHERE ${columns.entries.session_key} = ?`;
+  const deleteSession = `DELETE FROM ${sessions} AS s WHERE ${s.key} = ?`;
   let isLogToBeEmptied = false;
 
   const removeOne = (sql: Sql, key: number, id: string): void => {

@@ -3,8 +3,9 @@
  * The tables, and how a database comes to have them. Past versions are frozen as fixtures in `test/stores/fixtures`.
  */
 import { HoldfastError, invalidArgument } from "../../log/errors.ts";
-import type { SqlTables } from "../sql/names.ts";
+import { aliased, listed } from "../sql/columns.ts";
 import { quoteName } from "../sql/names.ts";
+import type { Tables } from "../sql/tables.ts";
 import type { Sql } from "./connection.ts";
 import { integer, text } from "./driver.ts";
 import { NAME } from "./errors.ts";
@@ -25,27 +26,11 @@ export const META = {
   isScrubbing: "search_scrub",
 } as const;
 
-const COLUMNS: Readonly<Record<"sessions" | "entries" | "meta", readonly string[]>> = {
-  sessions: [
-    "key",
-    "namespace",
-    "id",
-    "version",
-    "seq",
-    "kind",
-    "status",
-    "user_id",
-    "agent",
-    "parent_id",
-    "label",
-    "created_at",
-    "updated_at",
-    "expires_at",
-    "record",
-  ],
-  entries: ["position", "session_key", "seq", "type", "at", "id", "commit_id", "text", "data"],
-  meta: ["key", "value"],
-};
+/** What the columns of each table are called. */
+function columnsOf({ sessions, entries }: Tables["columnNames"]) {
+  const { metadata: _postgresOnly, ...ofSessions } = sessions;
+  return { sessions: Object.values(ofSessions), entries: Object.values(entries), meta: ["key", "value"] };
+}
 
 /**
  * - Sessions have a number as key, so that entries and indexes stay small; it is never used again (AUTOINCREMENT), so
@@ -55,70 +40,78 @@ const COLUMNS: Readonly<Record<"sessions" | "entries" | "meta", readonly string[
  * - An entry's position is its row id: it grows with each commit of any session, and is what search orders by.
  * - Only callers' ids are indexed, by a partial index, which an append without one does not touch.
  */
-function firstVersion(tables: SqlTables): string {
-  const { sessions, entries, meta, messages } = tables;
+function firstVersion(tables: Tables): string {
+  const { names, sessions, entries, meta } = tables;
+  const { sessions: s, entries: e } = tables.columns;
+  const index = (table: string, suffix: string): string => quoteName(`${table}_${suffix}`);
   return `
-CREATE TABLE ${quoteName(sessions)} (
-  key INTEGER PRIMARY KEY AUTOINCREMENT,
-  namespace TEXT NOT NULL,
-  id TEXT NOT NULL,
-  version INTEGER NOT NULL,
-  seq INTEGER NOT NULL,
-  kind TEXT NOT NULL,
-  status TEXT NOT NULL,
-  user_id TEXT,
-  agent TEXT,
-  parent_id TEXT,
-  label TEXT,
-  created_at INTEGER NOT NULL,
-  updated_at INTEGER NOT NULL,
-  expires_at INTEGER,
-  record TEXT NOT NULL,
-  UNIQUE (namespace, id)
+CREATE TABLE ${sessions} (
+  ${s.key} INTEGER PRIMARY KEY AUTOINCREMENT,
+  ${s.namespace} TEXT NOT NULL,
+  ${s.id} TEXT NOT NULL,
+  ${s.version} INTEGER NOT NULL,
+  ${s.seq} INTEGER NOT NULL,
+  ${s.kind} TEXT NOT NULL,
+  ${s.status} TEXT NOT NULL,
+  ${s.user_id} TEXT,
+  ${s.agent} TEXT,
+  ${s.parent_id} TEXT,
+  ${s.label} TEXT,
+  ${s.created_at} INTEGER NOT NULL,
+  ${s.updated_at} INTEGER NOT NULL,
+  ${s.expires_at} INTEGER,
+  ${s.record} TEXT NOT NULL,
+  UNIQUE (${listed(s, "namespace", "id")})
 );
-CREATE INDEX ${quoteName(`${sessions}_updated`)} ON ${quoteName(sessions)} (namespace, status, updated_at, id, version, expires_at);
-CREATE INDEX ${quoteName(`${sessions}_user`)} ON ${quoteName(sessions)} (namespace, user_id, status, updated_at, id, version, expires_at) WHERE user_id IS NOT NULL;
-CREATE INDEX ${quoteName(`${sessions}_created`)} ON ${quoteName(sessions)} (namespace, status, created_at, id);
-CREATE INDEX ${quoteName(`${sessions}_parent`)} ON ${quoteName(sessions)} (namespace, parent_id) WHERE parent_id IS NOT NULL;
-CREATE INDEX ${quoteName(`${sessions}_expires`)} ON ${quoteName(sessions)} (namespace, expires_at) WHERE expires_at IS NOT NULL;
+CREATE INDEX ${index(names.sessions, "updated")} ON ${sessions} (${listed(s, "namespace", "status", "updated_at", "id", "version", "expires_at")});
+CREATE INDEX ${index(names.sessions, "user")} ON ${sessions} (${listed(s, "namespace", "user_id", "status", "updated_at", "id", "version", "expires_at")}) WHERE ${s.user_id} IS NOT NULL;
+CREATE INDEX ${index(names.sessions, "created")} ON ${sessions} (${listed(s, "namespace", "status", "created_at", "id")});
+CREATE INDEX ${index(names.sessions, "parent")} ON ${sessions} (${listed(s, "namespace", "parent_id")}) WHERE ${s.parent_id} IS NOT NULL;
+CREATE INDEX ${index(names.sessions, "expires")} ON ${sessions} (${listed(s, "namespace", "expires_at")}) WHERE ${s.expires_at} IS NOT NULL;
 
-CREATE TABLE ${quoteName(entries)} (
-  position INTEGER PRIMARY KEY,
-  session_key INTEGER NOT NULL,
-  seq INTEGER NOT NULL,
-  type TEXT NOT NULL,
-  at INTEGER NOT NULL,
-  id,
-  commit_id TEXT,
-  text TEXT,
-  data TEXT NOT NULL
+CREATE TABLE ${entries} (
+  ${e.position} INTEGER PRIMARY KEY,
+  ${e.session_key} INTEGER NOT NULL,
+  ${e.seq} INTEGER NOT NULL,
+  ${e.type} TEXT NOT NULL,
+  ${e.at} INTEGER NOT NULL,
+  ${e.id},
+  ${e.commit_id} TEXT,
+  ${e.text} TEXT,
+  ${e.data} TEXT NOT NULL
 );
-CREATE UNIQUE INDEX ${quoteName(`${entries}_seq`)} ON ${quoteName(entries)} (session_key, seq);
-CREATE UNIQUE INDEX ${quoteName(`${entries}_id`)} ON ${quoteName(entries)} (session_key, id) WHERE id IS NOT NULL;
+CREATE UNIQUE INDEX ${index(names.entries, "seq")} ON ${entries} (${listed(e, "session_key", "seq")});
+CREATE UNIQUE INDEX ${index(names.entries, "id")} ON ${entries} (${listed(e, "session_key", "id")}) WHERE ${e.id} IS NOT NULL;
 
-CREATE TABLE ${quoteName(meta)} (key TEXT PRIMARY KEY, value NUMERIC) WITHOUT ROWID;
+CREATE TABLE ${meta} (key TEXT PRIMARY KEY, value NUMERIC) WITHOUT ROWID;
+${messagesView(tables)}`;
+}
 
-CREATE VIEW ${quoteName(messages)} AS
+function messagesView({ sessions, entries, messages, columns }: Tables): string {
+  const s = aliased("s", columns.sessions);
+  const e = aliased("e", columns.entries);
+  return `
+CREATE VIEW ${messages} AS
 SELECT
-  s.id AS session,
-  e.seq AS seq,
-  e.data ->> '$.message.role' AS role,
-  CASE json_type(e.data, '$.message.content')
-    WHEN 'text' THEN e.data ->> '$.message.content'
+  ${s.id} AS session,
+  ${e.seq} AS seq,
+  ${e.data} ->> '$.message.role' AS role,
+  CASE json_type(${e.data}, '$.message.content')
+    WHEN 'text' THEN ${e.data} ->> '$.message.content'
     ELSE (
       SELECT group_concat(CASE part.type WHEN 'object' THEN part.value ->> '$.text' WHEN 'text' THEN part.value END, char(10))
-      FROM json_each(e.data, iif(json_type(e.data, '$.message.content') = 'array', '$.message.content', '$.message.parts')) AS part
+      FROM json_each(${e.data}, iif(json_type(${e.data}, '$.message.content') = 'array', '$.message.content', '$.message.parts')) AS part
     )
   END AS text,
-  e.at AS at,
-  s.namespace AS namespace
-FROM ${quoteName(entries)} AS e JOIN ${quoteName(sessions)} AS s ON s.key = e.session_key
-WHERE e.type = 'message';
+  ${e.at} AS at,
+  ${s.namespace} AS namespace
+FROM ${entries} AS e JOIN ${sessions} AS s ON ${s.key} = ${e.session_key}
+WHERE ${e.type} = 'message';
 `;
 }
 
-function migrationsOf(tables: SqlTables): readonly Migration[] {
-  const { sessions, entries, meta, messages } = tables;
+function migrationsOf(tables: Tables): readonly Migration[] {
+  const { sessions, entries, meta, messages } = tables.names;
   return [
     {
       to: 1,
@@ -134,8 +127,10 @@ function migrationsOf(tables: SqlTables): readonly Migration[] {
  * @throws MIGRATION_REQUIRED where it is newer than this code, INVALID_ARGUMENT where a table of one of our names is
  *   somebody else's, STORE_CORRUPT where a column of ours is gone.
  */
-export function schemaVersion(sql: Sql, tables: SqlTables): number {
-  const names = [tables.sessions, tables.entries, tables.meta, tables.messages];
+export function schemaVersion(sql: Sql, tables: Tables): number {
+  const { sessions, entries, meta, messages } = tables.names;
+  const names = [sessions, entries, meta, messages];
+  const expected = columnsOf(tables.columnNames);
   const found = new Set(
     sql
       .all(
@@ -146,18 +141,16 @@ export function schemaVersion(sql: Sql, tables: SqlTables): number {
   );
   if (found.size === 0) return 0;
   const missing = (table: "sessions" | "entries" | "meta"): string[] => {
-    const columns = new Set(
-      sql.all(`PRAGMA table_info(${quoteName(tables[table])})`).map((row) => text(row, "name")),
-    );
-    return COLUMNS[table].filter((column) => !columns.has(column));
+    const columns = new Set(sql.all(`PRAGMA table_info(${tables[table]})`).map((row) => text(row, "name")));
+    return expected[table].filter((column) => !columns.has(column));
   };
   const taken = names.find((name) => found.has(name.toLowerCase()));
-  if (!found.has(tables.meta.toLowerCase()) || missing("meta").length > 0) {
+  if (!found.has(meta.toLowerCase()) || missing("meta").length > 0) {
     throw invalidArgument(
       `the database has a table ${taken} that is not Holdfast's; nothing was changed: name other tables with the option "tables"`,
     );
   }
-  const row = sql.get(`SELECT value FROM ${quoteName(tables.meta)} WHERE key = ?`, META.schemaVersion);
+  const row = sql.get(`SELECT value FROM ${tables.meta} WHERE key = ?`, META.schemaVersion);
   const version = row ? integer(row, "value") : 0;
   if (version > SCHEMA_VERSION) {
     throw new HoldfastError(
@@ -172,7 +165,7 @@ export function schemaVersion(sql: Sql, tables: SqlTables): number {
       if (gone.length === 0) continue;
       throw new HoldfastError(
         "STORE_CORRUPT",
-        `table ${tables[table]} lacks ${gone.join(", ")}, which schema version ${version} has; nothing was changed: restore a backup, or name other tables with the option "tables"`,
+        `table ${tables.names[table]} lacks ${gone.join(", ")}, which schema version ${version} has; nothing was changed: restore a backup, give the columns their names with the option "columns", or name other tables with "tables"`,
         { store: NAME },
       );
     }
@@ -181,11 +174,11 @@ export function schemaVersion(sql: Sql, tables: SqlTables): number {
 }
 
 /** Brings the schema up to date within the transaction that is open; what was done, a line each. */
-export function migrate(sql: Sql, tables: SqlTables, from: number): string[] {
+export function migrate(sql: Sql, tables: Tables, from: number): string[] {
   const steps = migrationsOf(tables).filter(({ to }) => to > from);
   for (const step of steps) sql.exec(step.sql);
   sql.run(
-    `INSERT INTO ${quoteName(tables.meta)} (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value`,
+    `INSERT INTO ${tables.meta} (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value`,
     META.schemaVersion,
     SCHEMA_VERSION,
   );

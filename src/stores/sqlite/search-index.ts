@@ -16,12 +16,13 @@
  */
 import { HoldfastError } from "../../log/errors.ts";
 import { foldText, searchText } from "../../log/text.ts";
-import type { SqlTables } from "../sql/names.ts";
-import { quoteName } from "../sql/names.ts";
+import { aliased } from "../sql/columns.ts";
+import type { Tables } from "../sql/tables.ts";
 import type { Connection, Sql } from "./connection.ts";
 import type { Row } from "./driver.ts";
 import { integer, text } from "./driver.ts";
-import { ENTRY_COLUMNS, toEntry } from "./entries.ts";
+import type { Reading } from "./entries.ts";
+import { entryColumns, toEntry } from "./entries.ts";
 import { NAME } from "./errors.ts";
 import { META } from "./schema.ts";
 
@@ -50,20 +51,20 @@ export interface SearchIndex {
   scrub(connection: Connection): Promise<void>;
 }
 
-export function createSearchIndex(tables: SqlTables, isAvailable: boolean): SearchIndex {
-  const [index, entries, sessions, meta] = [tables.search, tables.entries, tables.sessions, tables.meta].map(
-    quoteName,
-  );
+export function createSearchIndex(tables: Tables, isAvailable: boolean, reading: Reading): SearchIndex {
+  const { search: index, entries, sessions, meta, columns } = tables;
+  const s = aliased("s", columns.sessions);
+  const e = aliased("e", columns.entries);
   const insert = `INSERT INTO ${index} (rowid, words) VALUES (?, ?)`;
   const takeOutOne = `INSERT INTO ${index} (${index}, rowid, words) VALUES ('delete', ?, ?)`;
   const merge = `INSERT INTO ${index} (${index}, rank) VALUES ('merge', ?)`;
   const getMeta = `SELECT value FROM ${meta} WHERE key = ?`;
   const setMeta = `INSERT INTO ${meta} (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value`;
-  const newest = `SELECT coalesce(max(position), 0) AS position FROM ${entries}`;
+  const newest = `SELECT coalesce(max(${e.position}), 0) AS position FROM ${entries} AS e`;
   // The end of the chunk past a position: as many entries as both limits allow, and at least one.
-  const chunkEnd = `SELECT max(position) AS position FROM (SELECT position, sum(bytes) OVER (ORDER BY position) - bytes AS bytes_before FROM (SELECT position, octet_length(data) AS bytes FROM ${entries} WHERE position > ? ORDER BY position LIMIT ${CHUNK_ENTRIES})) WHERE bytes_before < ${CHUNK_BYTES}`;
-  const chunk = `SELECT e.position, e.seq, e.type, e.at, e.id, e.commit_id, e.text, e.data, s.id AS session_id FROM ${entries} AS e JOIN ${sessions} AS s ON s.key = e.session_key WHERE e.position > ? AND e.position <= ? ORDER BY e.position`;
-  const ofSession = `SELECT position, ${ENTRY_COLUMNS} FROM ${entries} WHERE session_key = ? AND position <= ? AND seq > ? ORDER BY seq LIMIT ${READ_AT_ONCE}`;
+  const chunkEnd = `SELECT max(position) AS position FROM (SELECT position, sum(bytes) OVER (ORDER BY position) - bytes AS bytes_before FROM (SELECT ${e.position} AS position, octet_length(${e.data}) AS bytes FROM ${entries} AS e WHERE ${e.position} > ? ORDER BY ${e.position} LIMIT ${CHUNK_ENTRIES})) WHERE bytes_before < ${CHUNK_BYTES}`;
+  const chunk = `SELECT ${e.position} AS position, ${entryColumns(reading, e)}, ${s.id} AS session_id FROM ${entries} AS e JOIN ${sessions} AS s ON ${s.key} = ${e.session_key} WHERE ${e.position} > ? AND ${e.position} <= ? ORDER BY ${e.position}`;
+  const ofSession = `SELECT ${e.position} AS position, ${entryColumns(reading, e)} FROM ${entries} AS e WHERE ${e.session_key} = ? AND ${e.position} <= ? AND ${e.seq} > ? ORDER BY ${e.seq} LIMIT ${READ_AT_ONCE}`;
 
   const indexedUpTo = (sql: Sql): number | undefined => {
     const row = sql.get(getMeta, META.indexedUpTo);

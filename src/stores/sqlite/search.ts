@@ -6,13 +6,14 @@ import { positionalId } from "../../log/entry.ts";
 import { holdsTerms, searchTerms, searchText, snippetOf } from "../../log/text.ts";
 import { decodeCursor, encodeCursor } from "../../store/query.ts";
 import type { Page, SearchHit, StoreQuery } from "../../store/store.ts";
+import { aliased, selected } from "../sql/columns.ts";
 import { conditionsOf, filterOf, LISTED_STATUSES } from "../sql/conditions.ts";
 import { revisedSeq } from "../sql/hits.ts";
-import type { SqlTables } from "../sql/names.ts";
-import { quoteName } from "../sql/names.ts";
+import type { Tables } from "../sql/tables.ts";
 import type { Connection, Sql } from "./connection.ts";
 import { idOrNull, integer, text } from "./driver.ts";
-import { toEntry } from "./entries.ts";
+import type { Reading } from "./entries.ts";
+import { entryColumns, toEntry } from "./entries.ts";
 import { metadataCondition } from "./lists.ts";
 import type { RecordCache } from "./record-cache.ts";
 import type { SearchIndex } from "./search-index.ts";
@@ -30,18 +31,22 @@ export type Searcher = (namespace: string, words: string, query: StoreQuery) => 
 
 export function createSearcher(
   connection: Connection,
-  tables: SqlTables,
+  tables: Tables,
   index: SearchIndex,
   cache: RecordCache,
+  reading: Reading,
 ): Searcher {
-  const [found, entries, sessions] = [tables.search, tables.entries, tables.sessions].map(quoteName);
+  const { search: found, entries, sessions, columns } = tables;
+  const s = aliased("s", columns.sessions);
+  const e = aliased("e", columns.entries);
+  const metadata = metadataCondition(s);
   const { isAvailable } = index;
-  const position = isAvailable ? "f.rowid" : "e.position";
+  const position = isAvailable ? "f.rowid" : e.position;
   const indexed = isAvailable
-    ? `${found} AS f CROSS JOIN ${entries} AS e ON e.position = f.rowid`
+    ? `${found} AS f CROSS JOIN ${entries} AS e ON ${e.position} = f.rowid`
     : `${entries} AS e`;
   // CROSS JOIN keeps the order of the tables: what leads is read newest first, and no further than the limit.
-  const head = `SELECT e.position, e.seq, e.type, e.at, e.id, e.commit_id, e.text, e.data, s.key, s.version, s.id AS session_id, s.record FROM ${indexed} CROSS JOIN ${sessions} AS s ON s.key = e.session_key`;
+  const head = `SELECT ${e.position} AS position, ${entryColumns(reading, e)}, ${selected(s, "key", "version", "record")}, ${s.id} AS session_id FROM ${indexed} CROSS JOIN ${sessions} AS s ON ${s.key} = ${e.session_key}`;
 
   const candidates = (
     sql: Sql,
@@ -51,13 +56,13 @@ export function createSearcher(
     page: { before: number; limit: number },
   ): Found[] => {
     const statuses = query.status === undefined ? LISTED_STATUSES : [query.status];
-    const filter = filterOf(query, metadataCondition);
+    const filter = filterOf(query, metadata);
     const conditions = [
       ...(isAvailable ? [`f.${found} MATCH ?`] : []),
       `${position} < ?`,
-      "s.namespace = ?",
-      `s.status IN (${statuses.map(() => "?").join(", ")})`,
-      ...conditionsOf(filter, metadataCondition),
+      `${s.namespace} = ?`,
+      `${s.status} IN (${statuses.map(() => "?").join(", ")})`,
+      ...conditionsOf(filter, metadata, s),
     ];
     const words = isAvailable ? [matchOf(terms)] : [];
     const rows = sql.all(
@@ -95,7 +100,11 @@ export function createSearcher(
 
   /** A message that a fork inherits is in another session's log, and known by its position here. */
   const idAt = (sql: Sql, sessionKey: number, seq: number): string => {
-    const row = sql.get(`SELECT id FROM ${entries} WHERE session_key = ? AND seq = ?`, sessionKey, seq);
+    const row = sql.get(
+      `SELECT ${reading.id(e.id)} AS id FROM ${entries} AS e WHERE ${e.session_key} = ? AND ${e.seq} = ?`,
+      sessionKey,
+      seq,
+    );
     return (row && idOrNull(row, "id")) ?? positionalId(seq);
   };
 
