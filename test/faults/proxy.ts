@@ -28,7 +28,7 @@ export interface Trap {
   readonly stallMs?: number;
 }
 
-export interface Proxy {
+export interface FaultProxy {
   readonly port: number;
   /** Spoils the next exchange that has the mark. Resolves once that is done. */
   arm(trap: Trap): Promise<void>;
@@ -43,7 +43,7 @@ interface Armed extends Trap {
 }
 
 /** Starts a proxy on a free port to `port` of this machine. */
-export async function startProxy(port: number): Promise<Proxy> {
+export async function startProxy(port: number): Promise<FaultProxy> {
   const sockets = new Set<Socket>();
   let armed: Armed | undefined;
   let isDown = false;

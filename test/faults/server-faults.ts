@@ -8,7 +8,7 @@ import { expect, test } from "vitest";
 import { HoldfastError } from "../../src/log/errors.ts";
 import { createSessions } from "../../src/session/sessions.ts";
 import type { SessionStore } from "../../src/store/store.ts";
-import type { Fault, Proxy } from "./proxy.ts";
+import type { Fault, FaultProxy } from "./proxy.ts";
 import { startProxy } from "./proxy.ts";
 
 export interface FaultyServer {
@@ -135,7 +135,7 @@ export function testServerFaults(name: string, server: () => FaultyServer): void
 }
 
 interface Setting {
-  readonly proxy: Proxy;
+  readonly proxy: FaultProxy;
   /** Through the proxy. */
   readonly store: SessionStore;
   /** To the server itself. */

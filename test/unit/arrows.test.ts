@@ -87,7 +87,9 @@ test("the core and the stores import no package: callers pass their own client",
     ({ from, to }) =>
       roomOf(from) === "stores" && readFileSync(join(source, from), "utf8").includes(`import("${to}")`),
   );
-  expect(new Set(called.map(({ to }) => to))).toEqual(new Set(["pg", "mysql2/promise", "ioredis", "mongodb", "@opensearch-project/opensearch"]));
+  expect(new Set(called.map(({ to }) => to))).toEqual(
+    new Set(["pg", "mysql2/promise", "ioredis", "mongodb", "@opensearch-project/opensearch"]),
+  );
   const own = packages.filter((one) => !called.includes(one));
   expect(own.filter(({ from }) => roomOf(from) !== "agent")).toEqual([]);
   // Agents are for users of the AI SDK, and of nothing else. From its interface of models there are only types.
