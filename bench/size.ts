@@ -17,7 +17,7 @@ import { openStore } from "./stores.ts";
 
 interface Sized {
   readonly store: SessionStore;
-  sizes(): Promise<Readonly<Record<string, number>>>;
+  sizes(isPacked: boolean): Promise<Readonly<Record<string, number>>>;
   stop(): Promise<void>;
 }
 
@@ -41,14 +41,18 @@ async function measure(name: string, entries: number): Promise<void> {
   try {
     await sized.store.migrate();
     const messages = await fill(sized.store, entries);
-    const sizes = Object.entries(await sized.sizes());
+    const left = await sized.sizes(false);
+    const sizes = Object.entries(await sized.sizes(true));
     const total = sizes.reduce((sum, [, bytes]) => sum + bytes, 0);
     const seconds = ((performance.now() - startedAt) / 1000).toFixed(0);
     console.log(
       `\n${name}: ${entries.toLocaleString("en-US")} entries in ${seconds} s; messages ${megabytes(messages)}`,
     );
     for (const [part, bytes] of [...sizes, ["together", total] as const]) {
-      console.log(`  ${part}: ${megabytes(bytes)}, ${(bytes / entries).toFixed(0)} bytes an entry`);
+      const former = (left[part] ?? bytes) - bytes;
+      const also =
+        former > 0 ? `; ${megabytes(former)} more of former versions, right after the last append` : "";
+      console.log(`  ${part}: ${megabytes(bytes)}, ${(bytes / entries).toFixed(0)} bytes an entry${also}`);
     }
     console.log(`  ÷ messages: ${(total / messages).toFixed(2)}`);
   } finally {
@@ -60,7 +64,8 @@ async function open(name: string): Promise<Sized | undefined> {
   if (name === "postgres" || name === "mysql" || name === "redis") {
     const server = await SERVERS[name]();
     if (!server?.sizes) return undefined;
-    return { store: server.store, sizes: server.sizes, stop: () => server.stop() };
+    const { store, sizes } = server;
+    return { store, sizes, stop: () => server.stop() };
   }
   const engine = FILES.find((one) => one === name);
   if (!engine) throw new Error(`there is no ${name}; use ${[...Object.keys(SERVERS), ...FILES].join(", ")}`);

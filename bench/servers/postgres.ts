@@ -34,11 +34,11 @@ export async function postgresBench(): Promise<BenchServer | undefined> {
     others: [inOneStatement(pool)],
     atLeastAtOnce: 5,
     atMostAtRest: 1.5,
-    async sizes() {
+    async sizes(isPacked = false) {
       const sizes: Record<string, number> = {};
       for (const part of ["sessions", "entries", "search"]) {
         // As autovacuum leaves them.
-        await pool.query(`VACUUM holdfast_${part}`);
+        await pool.query(`VACUUM ${isPacked ? "FULL " : ""}holdfast_${part}`);
         const { rows } = await pool.query<{ bytes: string }>("SELECT pg_total_relation_size($1) AS bytes", [
           `holdfast_${part}`,
         ]);

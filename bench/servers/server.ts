@@ -28,8 +28,11 @@ export interface BenchServer {
   readonly atLeastAtOnce?: number;
   /** How many times the bytes of its messages a conversation may take. */
   readonly atMostAtRest?: number;
-  /** Bytes of what the store has written so far, by part; the index for search is the part `search`. */
-  sizes?(): Promise<Readonly<Record<string, number>>>;
+  /**
+   * Bytes of what the store has written so far, by part; the index for search is the part `search`. With `isPacked`,
+   * without what former versions of rows still take.
+   */
+  sizes?(isPacked?: boolean): Promise<Readonly<Record<string, number>>>;
   /** Waits until lists show all that was written, where they lag behind. */
   settle?(): Promise<void>;
   stop(): Promise<void>;

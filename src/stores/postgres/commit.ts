@@ -22,7 +22,9 @@ import type { Row } from "../sql/rows.ts";
 import { rowReader } from "../sql/rows.ts";
 import type { Tables } from "../sql/tables.ts";
 import { createAdvancer } from "./advance.ts";
-import { ADDED, addedOf, CHANGED, castOf, changedOf, keysOf } from "./columns.ts";
+import { createBatchAdvancer } from "./advance-all.ts";
+import { inputSql, inputValues } from "./batch-rows.ts";
+import { ADDED, CHANGED, castOf, keysOf } from "./columns.ts";
 import type { Connection } from "./connection.ts";
 import { NAME } from "./errors.ts";
 import { arrayText, storedText, textOf } from "./values.ts";
@@ -46,6 +48,7 @@ interface Placed {
 
 export function createCommitter(connection: Connection, tables: Tables): Committer {
   const advanceOne = createAdvancer(connection, tables);
+  const advanceAll = createBatchAdvancer(connection, tables);
   const e = aliased("e", tables.columns.entries);
   const statement = commitSql(tables);
   const findId = `SELECT ${selected(e, "id", "seq")} FROM ${tables.entries} AS e WHERE ${e.session_key} = $1::text::bigint AND ${e.id} = ANY ($2::text::text[]) ORDER BY ${e.seq} LIMIT 1`;
@@ -68,27 +71,36 @@ export function createCommitter(connection: Connection, tables: Tables): Committ
     return { status: "conflict", current: decodeRecord(record, commit.sessionId, NAME) };
   };
 
+  /** Those of `commits` that are as they usually are, and took place. */
+  const advance = async (namespace: string, commits: readonly Placed[]): Promise<Set<Placed>> => {
+    const [first, ...more] = commits;
+    if (first && more.length === 0)
+      return new Set((await advanceOne(namespace, first.encoded)) ? [first] : []);
+    const places = await advanceAll(
+      namespace,
+      commits.map(({ encoded }) => encoded),
+    );
+    return new Set(commits.filter((_, place) => places.has(place)));
+  };
+
   /** Sends commits of different sessions; answers with those to be sent again. */
   const send = async (
     namespace: string,
     commits: readonly Placed[],
     outcomes: CommitOutcome[],
   ): Promise<Placed[]> => {
-    const encoded = commits.map((placed) => placed.encoded);
-    const [only] = commits;
-    if (commits.length === 1 && only && (await advanceOne(namespace, only.encoded))) {
-      outcomes[only.place] = { status: "committed" };
-      return [];
-    }
-    const added = encoded.reduce((sum, { entries }) => sum + entries.length, 0);
-    const rows = await connection.query(statement(commits.length, added), [
-      namespace,
-      ...columnsOf(SESSION_FIELDS, sessionsIn(encoded)),
-      ...columnsOf(ENTRY_FIELDS, entriesIn(encoded)),
-    ]);
+    const advanced = await advance(namespace, commits);
+    for (const { place } of advanced) outcomes[place] = { status: "committed" };
+    const others = advanced.size === 0 ? commits : commits.filter((placed) => !advanced.has(placed));
+    if (others.length === 0) return [];
+    const encoded = others.map((placed) => placed.encoded);
+    const rows = await connection.query(
+      `WITH ${inputSql(encoded)},${statement}`,
+      inputValues(namespace, encoded),
+    );
     const again: Placed[] = [];
     for (const row of rows) {
-      const placed = commits[number(row, "ord")];
+      const placed = others[number(row, "ord")];
       if (!placed) continue;
       const outcome = await outcomeOf(row, placed.encoded);
       if (outcome) outcomes[placed.place] = outcome;
@@ -164,46 +176,8 @@ function unsettled(sessionId: string): HoldfastError {
   );
 }
 
-/** What the statement is given of each session and of each entry: an array a field. `ord` is the place of its commit. */
-const SESSION_FIELDS = {
-  ord: "int",
-  id: "text",
-  expected: "bigint",
-  created_at: "double precision",
-  ...CHANGED,
-  metadata: "text",
-} as const;
-const ENTRY_FIELDS = { ord: "int", ...ADDED, words: "text" } as const;
-
-type RowOf<F> = { readonly [K in keyof F]: string | number | null };
-
-function sessionsIn(commits: readonly EncodedCommit[]): RowOf<typeof SESSION_FIELDS>[] {
-  return commits.map((encoded, ord) => {
-    const { sessionId, expectedVersion, record } = encoded.commit;
-    const id = storedText(sessionId);
-    return { ord, id, expected: expectedVersion, created_at: record.createdAt, ...changedOf(encoded) };
-  });
-}
-
-function entriesIn(commits: readonly EncodedCommit[]): RowOf<typeof ENTRY_FIELDS>[] {
-  return commits.flatMap(({ entries }, ord) => entries.map((entry) => ({ ord, ...addedOf(entry) })));
-}
-
-function columnsOf<F extends object>(fields: F, rows: readonly RowOf<F>[]): string[] {
-  return keysOf(fields).map((field) => arrayText(rows.map((row) => row[field])));
-}
-
-/** The rows that {@link columnsOf} made parameters of, from number `first` on. To take a row apart as JSON would take longer. */
-function rowsSql(fields: Readonly<Record<string, string>>, first: number): string {
-  const columns = Object.values(fields).map((type, index) => `$${first + index}::text::${type}[]`);
-  return `unnest(${columns.join(", ")}) AS x(${Object.keys(fields).join(", ")})`;
-}
-
-const SESSION_ROWS = rowsSql(SESSION_FIELDS, 2);
-const ENTRY_ROWS = rowsSql(ENTRY_FIELDS, 2 + Object.keys(SESSION_FIELDS).length);
 /**
- * What makes the statement for `count` commits that carry `added` entries. The counts are for the planner, which would
- * expect other numbers of rows and read whole tables for them; LATERAL has it look each session up.
+ * What follows the input in the statement for any batch. LATERAL has the planner look each session up.
  *
  * - `locked`: the rows of the sessions that exist, locked, as they are now.
  * - `known`: which commits carry an id that their session holds already.
@@ -213,7 +187,7 @@ const ENTRY_ROWS = rowsSql(ENTRY_FIELDS, 2 + Object.keys(SESSION_FIELDS).length)
  *
  * Answers with a row a commit. `stale`: the session moved on while the statement waited for its row.
  */
-function commitSql({ sessions, entries, search, columns }: Tables): (count: number, added: number) => string {
+function commitSql({ sessions, entries, search, columns }: Tables): string {
   const s = aliased("s", columns.sessions);
   const e = aliased("e", columns.entries);
   const changed = keysOf(CHANGED);
@@ -222,9 +196,7 @@ function commitSql({ sessions, entries, search, columns }: Tables): (count: numb
     .join(", ");
   const create = changed.map((column) => `i.${column}${castOf(column)}`).join(", ");
   const append = keysOf(ADDED);
-  return (count, added) => `
-WITH input AS MATERIALIZED (SELECT * FROM ${SESSION_ROWS} LIMIT ${count}),
-added AS MATERIALIZED (SELECT * FROM ${ENTRY_ROWS} LIMIT ${added}),
+  return `
 locked AS MATERIALIZED (
   SELECT i.ord, found.*
   FROM input AS i CROSS JOIN LATERAL (
