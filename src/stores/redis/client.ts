@@ -185,7 +185,8 @@ export interface OpenedClient {
 }
 
 /**
- * An ioredis client of the store's own. It never sends a command a second time by itself, and gives up after a while.
+ * An ioredis client of the store's own. What a lost connection left unanswered it sends again, which changes nothing: a
+ * script knows its commit again. It gives up after a while.
  *
  * @throws STORE_UNAVAILABLE where ioredis is not installed. INVALID_ARGUMENT for a URL that is none.
  */
@@ -198,7 +199,6 @@ export async function openClient(url: string, timeoutMs: number): Promise<Opened
     );
   });
   const client = new Redis(url, {
-    autoResendUnfulfilledCommands: false,
     commandTimeout: timeoutMs,
     connectTimeout: timeoutMs,
     maxRetriesPerRequest: 2,
