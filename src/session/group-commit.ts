@@ -8,6 +8,10 @@ import type { Commit, CommitOutcome, SessionStore } from "../store/store.ts";
 
 /** More would make the first of a batch wait long for its answer. */
 const MAX_BATCH = 256;
+/** A batch that takes longer holds up no others: it may wait for a connection that is lost. */
+const SLOW_MS = 50;
+/** Batches under way at most. */
+const MAX_UNDER_WAY = 8;
 
 interface Waiting {
   readonly commit: Commit;
@@ -15,23 +19,39 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
-/** Commits through `store`, one batch at a time; what arrives meanwhile forms the next batch. */
+/**
+ * Commits through `store`, one batch at a time; what arrives meanwhile forms the next batch. While a batch is slow the next
+ * one is sent beside it. Two commits of one session are never under way together: its writer waits for each.
+ */
 export type GroupCommit = (commit: Commit) => Promise<CommitOutcome>;
 
 export function groupCommit(store: SessionStore): GroupCommit {
   let waiting: Waiting[] = [];
-  let running = false;
+  let underWay = 0;
+  let slow = 0;
 
   async function run(): Promise<void> {
-    running = true;
+    underWay += 1;
     // A turn of the microtask queue lets all that became ready together join the first batch.
     await Promise.resolve();
     while (waiting.length > 0) {
       const batch = waiting.slice(0, MAX_BATCH);
       waiting = waiting.slice(MAX_BATCH);
+      let isSlow = false;
+      const timer = setTimeout(() => {
+        isSlow = true;
+        slow += 1;
+        if (waiting.length > 0) runBeside();
+      }, SLOW_MS);
       await send(batch);
+      clearTimeout(timer);
+      if (isSlow) slow -= 1;
     }
-    running = false;
+    underWay -= 1;
+  }
+
+  function runBeside(): void {
+    if (underWay === slow && underWay < MAX_UNDER_WAY) void run();
   }
 
   async function send(batch: readonly Waiting[]): Promise<void> {
@@ -56,7 +76,7 @@ export function groupCommit(store: SessionStore): GroupCommit {
   return (commit) =>
     new Promise((resolve, reject) => {
       waiting.push({ commit, resolve, reject });
-      if (!running) void run();
+      runBeside();
     });
 }
 
