@@ -1,6 +1,7 @@
 /**
  * @module
- * MariaDB, through mysql2, with its default durability: each transaction is on the disk before it is acknowledged.
+ * MariaDB, through mysql2, with its default durability (each transaction is on the disk before it is acknowledged) and
+ * memory, of which a server of the tests has less.
  */
 import type { Pool } from "mysql2/promise";
 import { createPool } from "mysql2/promise";
@@ -15,7 +16,12 @@ const ENTRIES =
 const UPDATE = "UPDATE floor_sessions SET version = ?, updated_at = ? WHERE id = ? AND version = ?";
 
 export async function mysqlBench(): Promise<BenchServer | undefined> {
-  const server = await startMariadb({ innodb_flush_log_at_trx_commit: "1" }, "disk");
+  const settings = {
+    innodb_flush_log_at_trx_commit: "1",
+    "innodb-buffer-pool-size": "128M",
+    "innodb-log-file-size": "96M",
+  };
+  const server = await startMariadb(settings, "disk");
   if (!server) return undefined;
   const pool = createPool({ uri: server.url, connectionLimit: 10 });
   await pool.query(SESSIONS);

@@ -3,8 +3,9 @@
  * What a commit writes: the columns of a session that it may change, and those of an entry.
  */
 import { invalidArgument } from "../../log/errors.ts";
-import type { EncodedCommit, EncodedEntry } from "../sql/encode.ts";
-import { indexWords } from "./search-words.ts";
+import type { SessionRecord } from "../../log/record.ts";
+import { searchText } from "../../log/text.ts";
+import type { EncodedCommit } from "../sql/encode.ts";
 import type { SqlValue } from "./values.ts";
 import { bytesOf, comparedOrNull, MAX_ID_BYTES, metadataBytes } from "./values.ts";
 
@@ -23,10 +24,22 @@ export const CHANGED = [
   "record",
 ] as const;
 
+/** Of those, what every commit changes. */
+export const ADVANCED = ["version", "seq", "updated_at", "record"] as const;
+
 /** Of a session all but its key. */
 export const CREATED = ["namespace", "id", "created_at", ...CHANGED] as const;
-export const ADDED = ["session_key", "seq", "at", "type", "id", "commit_id", "text", "data"] as const;
-export const INDEXED = ["session_key", "seq", "at", "words"] as const;
+export const ADDED = [
+  "session_key",
+  "seq",
+  "at",
+  "type",
+  "id",
+  "commit_id",
+  "unindexed",
+  "text",
+  "data",
+] as const;
 
 const MAX_TYPE_BYTES = 1024;
 
@@ -34,23 +47,52 @@ const MAX_TYPE_BYTES = 1024;
 export interface Bound {
   readonly encoded: EncodedCommit;
   readonly id: Buffer;
-  /** In the order of {@link CHANGED}. */
-  readonly changed: readonly SqlValue[];
+  readonly record: Buffer;
+  /** In the order of {@link CHANGED}. Made at the first call, since most commits need only {@link advanced}. */
+  readonly changed: () => readonly SqlValue[];
+  /** In the order of {@link ADVANCED}. */
+  readonly advanced: readonly SqlValue[];
   /** In the order of {@link ADDED}, without the key. */
   readonly added: readonly (readonly SqlValue[])[];
-  /** In the order of {@link INDEXED}, without the key. */
-  readonly indexed: readonly (readonly SqlValue[])[];
   /** The callers' ids. */
   readonly ids: readonly Buffer[];
-  readonly bytes: number;
 }
 
 /** @throws INVALID_ARGUMENT for ids and types that are longer than their columns. */
 export function bind(encoded: EncodedCommit): Bound {
-  const { commit, record, ids } = encoded;
+  const { commit, ids } = encoded;
+  const { version, seq, updatedAt } = commit.record;
+  const record = Buffer.from(encoded.record);
+  let changed: readonly SqlValue[] | undefined;
+  const checked = (what: string, text: string, limit: number): Buffer =>
+    limited(what, bytesOf(text), limit, commit.sessionId);
+  return {
+    encoded,
+    id: checked("id of a session", commit.sessionId, MAX_ID_BYTES),
+    record,
+    changed() {
+      changed ??= changedValues(commit.record, record);
+      return changed;
+    },
+    advanced: [version, seq, updatedAt, record],
+    added: encoded.entries.map(({ entry, id, text, data }) => [
+      entry.seq,
+      entry.at,
+      checked("type of an entry", entry.type, MAX_TYPE_BYTES),
+      id === undefined ? null : checked("id of an entry", id, MAX_ID_BYTES),
+      entry.commit === undefined ? null : checked("id of a commit", entry.commit, MAX_ID_BYTES),
+      searchText(entry) === undefined ? 0 : 1,
+      text === null ? null : Buffer.from(text),
+      Buffer.from(data),
+    ]),
+    ids: ids.map(bytesOf),
+  };
+}
+
+function changedValues(values: SessionRecord, record: Buffer): SqlValue[] {
   const { version, seq, kind, status, userId, agent, parentId, label, updatedAt, expiresAt, metadata } =
-    commit.record;
-  const changed = [
+    values;
+  return [
     version,
     seq,
     bytesOf(kind),
@@ -62,34 +104,8 @@ export function bind(encoded: EncodedCommit): Bound {
     updatedAt,
     expiresAt ?? null,
     metadataBytes(metadata),
-    Buffer.from(record),
+    record,
   ];
-  const checked = (what: string, text: string, limit: number): Buffer =>
-    limited(what, bytesOf(text), limit, commit.sessionId);
-  const added = encoded.entries.map(({ entry, id, text, data }) => [
-    entry.seq,
-    entry.at,
-    checked("type of an entry", entry.type, MAX_TYPE_BYTES),
-    id === undefined ? null : checked("id of an entry", id, MAX_ID_BYTES),
-    entry.commit === undefined ? null : checked("id of a commit", entry.commit, MAX_ID_BYTES),
-    text === null ? null : Buffer.from(text),
-    Buffer.from(data),
-  ]);
-  const indexed = encoded.entries.flatMap(indexRow);
-  return {
-    encoded,
-    id: checked("id of a session", commit.sessionId, MAX_ID_BYTES),
-    changed,
-    added,
-    indexed,
-    ids: ids.map(bytesOf),
-    bytes: [changed, ...added, ...indexed].reduce((sum, row) => sum + rowBytes(row), 0),
-  };
-}
-
-function indexRow({ entry }: EncodedEntry): SqlValue[][] {
-  const words = indexWords(entry);
-  return words === null ? [] : [[entry.seq, entry.at, Buffer.from(words)]];
 }
 
 function limited(what: string, bytes: Buffer, limit: number, sessionId: string): Buffer {

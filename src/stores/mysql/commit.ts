@@ -20,25 +20,22 @@ import { decodeRecord } from "../../store/codec.ts";
 import type { CommitOutcome } from "../../store/store.ts";
 import type { EncodedCommit } from "../sql/encode.ts";
 import type { SqlTables } from "../sql/names.ts";
-import { backtickName } from "../sql/names.ts";
 import { roundsOf } from "../sql/rounds.ts";
 import { createAdvancer } from "./advance.ts";
 import type { Session } from "./client.ts";
 import type { Bound } from "./columns.ts";
-import { ADDED, bind, CHANGED, CREATED, INDEXED, rowBytes } from "./columns.ts";
+import { ADDED, bind, CHANGED, CREATED, rowBytes } from "./columns.ts";
 import type { Connection } from "./connection.ts";
 import { UNDO } from "./connection.ts";
 import { isDuplicateKey, NAME } from "./errors.ts";
 import { createLookups } from "./lookups.ts";
-import { insertRows, stretches, valuesTable } from "./rows.ts";
+import { rowInserter, updateRows } from "./rows.ts";
 import type { SqlValue } from "./values.ts";
 
 export type Committer = (namespace: string, commits: readonly EncodedCommit[]) => Promise<CommitOutcome[]>;
 
-/** A statement takes some bytes beside its row. */
+/** A statement takes some bytes beside its large values. */
 const STATEMENT_BYTES = 4096;
-/** How many sessions one UPDATE writes. */
-const MAX_UPDATED = 64;
 /** How often a creation may find the session neither there nor free: it was removed in between each time. */
 const MAX_ATTEMPTS = 20;
 
@@ -47,12 +44,10 @@ interface Placed extends Bound {
 }
 
 export function createCommitter(connection: Connection, tables: SqlTables): Committer {
-  const sessions = backtickName(tables.sessions);
   const lookups = createLookups(tables);
   const advanceOne = createAdvancer(connection, tables);
-  const change = `UPDATE ${sessions} SET ${CHANGED.map((column) => `${column} = ?`).join(", ")} WHERE session_key = ?`;
-  const changeAll = (count: number): string =>
-    `UPDATE (${valuesTable([...CHANGED, "changed_key"], count)}) AS i STRAIGHT_JOIN ${sessions} AS s FORCE INDEX (PRIMARY) ON s.session_key = i.changed_key SET ${CHANGED.map((column) => `s.${column} = i.${column}`).join(", ")}`;
+  const insertSessions = rowInserter(tables.sessions, CREATED);
+  const insertEntries = rowInserter(tables.entries, ADDED);
 
   /** The keys of the sessions that it creates; throws where one is there. */
   const createAll = async (
@@ -60,15 +55,13 @@ export function createCommitter(connection: Connection, tables: SqlTables): Comm
     namespace: string,
     commits: readonly Placed[],
   ): Promise<Map<string, number>> => {
-    const insertId = await insertRows(
+    const insertId = await insertSessions(
       session,
-      tables.sessions,
-      CREATED,
       commits.map(({ id, encoded, changed }) => [
         Buffer.from(namespace),
         id,
         encoded.commit.record.createdAt,
-        ...changed,
+        ...changed(),
       ]),
     );
     const [only] = commits;
@@ -79,17 +72,12 @@ export function createCommitter(connection: Connection, tables: SqlTables): Comm
 
   /** Updates the sessions that are there, and writes the entries of all. */
   const write = async (session: Session, winners: ReadonlyMap<Placed, number>): Promise<void> => {
-    const updated = [...winners].filter(([{ encoded }]) => encoded.commit.expectedVersion > 0);
-    const rows = updated.map(([{ changed }, key]): SqlValue[] => [...changed, key]);
-    for (const some of stretches(rows, rowBytes, MAX_UPDATED)) {
-      if (some.length === 1) await session.execute(change, some.flat());
-      else await session.query(changeAll(some.length), some.flat());
-    }
     const all = [...winners];
+    const updated = all.filter(([{ encoded }]) => encoded.commit.expectedVersion > 0);
+    const changed = updated.map(([{ changed }, key]): [number, readonly SqlValue[]] => [key, changed()]);
+    await updateRows(session, tables.sessions, CHANGED, changed);
     const added = all.flatMap(([bound, key]) => bound.added.map((row): SqlValue[] => [key, ...row]));
-    const indexed = all.flatMap(([bound, key]) => bound.indexed.map((row): SqlValue[] => [key, ...row]));
-    await insertRows(session, tables.entries, ADDED, added);
-    await insertRows(session, tables.search, INDEXED, indexed);
+    await insertEntries(session, added);
   };
 
   /** One attempt at commits of different sessions. `known`: the ids of sessions to be created that are there already. */
@@ -185,7 +173,7 @@ export function createCommitter(connection: Connection, tables: SqlTables): Comm
   };
 }
 
-function checkPackets({ encoded, changed, added, indexed }: Placed, packetBytes: number): void {
+function checkPackets({ encoded, record, changed, added }: Placed, packetBytes: number): void {
   const { sessionId } = encoded.commit;
   const refuse = (what: string, bytes: number): never => {
     throw new HoldfastError(
@@ -194,9 +182,12 @@ function checkPackets({ encoded, changed, added, indexed }: Placed, packetBytes:
       { sessionId, store: NAME },
     );
   };
-  const bytes = rowBytes(changed) + STATEMENT_BYTES;
-  if (bytes > packetBytes) refuse("the record", bytes);
-  for (const row of [...added, ...indexed]) {
+  // What is made of its metadata beside it takes no more than six times its bytes.
+  if (8 * record.length + STATEMENT_BYTES > packetBytes) {
+    const bytes = rowBytes(changed()) + STATEMENT_BYTES;
+    if (bytes > packetBytes) refuse("the record", bytes);
+  }
+  for (const row of added) {
     const rowSize = rowBytes(row) + STATEMENT_BYTES;
     if (rowSize > packetBytes) refuse("an entry", rowSize);
   }

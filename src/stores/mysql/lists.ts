@@ -49,20 +49,22 @@ export function createLister(connection: Connection, tables: SqlTables): Lister 
     }
     const limit = query.limit + 1;
     const where = ["namespace = ?", "status = ?", ...conditions].join(" AND ");
-    // Records are looked up once the page is known: what a server sorts must fit into its sort buffer.
-    const stretch = `(SELECT session_key, ${column} AS moment, id FROM ${sessions} FORCE INDEX (${indexOf(query)}) WHERE ${where} ORDER BY ${column} DESC, id DESC LIMIT ?)`;
+    const stretchOf = (columns: string): string =>
+      `SELECT ${columns} FROM ${sessions} FORCE INDEX (${indexOf(query)}) WHERE ${where} ORDER BY ${column} DESC, id DESC LIMIT ?`;
     const statuses = statusesIn(query);
-    const [page, pageValues] =
-      statuses.length === 1
-        ? [stretch, []]
-        : [
-            `(${statuses.map(() => stretch).join(" UNION ALL ")} ORDER BY moment DESC, id DESC LIMIT ?)`,
-            [limit],
-          ];
-    const { rows } = await connection.query(
-      `SELECT s.id, s.record FROM ${page} AS p STRAIGHT_JOIN ${sessions} AS s ON s.session_key = p.session_key`,
-      [...statuses.flatMap((status) => [Buffer.from(namespace), status, ...values, limit]), ...pageValues],
-    );
+    const bound = statuses.flatMap((status) => [Buffer.from(namespace), status, ...values, limit]);
+    let sql: string;
+    if (statuses.length === 1 && isInOrder(query)) {
+      sql = stretchOf("id, record");
+    } else {
+      // Records are looked up once the page is known: what a server sorts must fit into its sort buffer.
+      const stretch = `(${stretchOf(`session_key, ${column} AS moment, id`)})`;
+      const union = `(${statuses.map(() => stretch).join(" UNION ALL ")} ORDER BY moment DESC, id DESC LIMIT ?)`;
+      const page = statuses.length === 1 ? stretch : union;
+      if (statuses.length > 1) bound.push(limit);
+      sql = `SELECT s.id, s.record FROM ${page} AS p STRAIGHT_JOIN ${sessions} AS s ON s.session_key = p.session_key`;
+    }
+    const { rows } = await connection.query(sql, bound);
     const found = rows.map((row) => decodeRecord(text(row, "record"), text(row, "id"), NAME));
     const items = found.sort((a, b) => byKeyset(query.order, a, b)).slice(0, query.limit);
     const last = items.at(-1);
@@ -77,6 +79,11 @@ export function createLister(connection: Connection, tables: SqlTables): Lister 
 /** Newest first, then by id, by byte. */
 function byKeyset(order: StoreQuery["order"], a: SessionRecord, b: SessionRecord): number {
   return orderTime(b, order) - orderTime(a, order) || Buffer.compare(bytesOf(b.id), bytesOf(a.id));
+}
+
+/** Whether the index of {@link indexOf} has the rows of a status in the order that is asked for. */
+function isInOrder({ parentId, userId, order }: StoreQuery): boolean {
+  return parentId === undefined && (userId === undefined || order === "updated");
 }
 
 /** Named in the statement, because the server's own choice rests on statistics that a young table does not have. */

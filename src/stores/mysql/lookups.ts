@@ -9,7 +9,7 @@ import { rowReader } from "../sql/rows.ts";
 import type { Session } from "./client.ts";
 import { rowBytes } from "./columns.ts";
 import { NAME } from "./errors.ts";
-import { stretches, valuesTable } from "./rows.ts";
+import { anyPair, stretches } from "./rows.ts";
 import { placeholders } from "./values.ts";
 
 const MAX_LOOKED_UP = 500;
@@ -44,8 +44,7 @@ export function createLookups(tables: SqlTables): Lookups {
   const lockRows = `SELECT session_key, id, version, created_at FROM ${sessions} FORCE INDEX (by_id) WHERE namespace = ? AND id IN `;
   const findKeys = `SELECT session_key, id FROM ${sessions} WHERE namespace = ? AND id IN `;
   const findRecords = `SELECT session_key, record FROM ${sessions} WHERE session_key IN `;
-  const findIds = (count: number): string =>
-    `SELECT e.session_key, e.id, e.seq FROM (${valuesTable(["found_key", "found_id"], count)}) AS i STRAIGHT_JOIN ${entries} AS e FORCE INDEX (by_id) ON e.session_key = i.found_key AND e.id = i.found_id`;
+  const findIds = `SELECT session_key, id, seq FROM ${entries} FORCE INDEX (by_id) WHERE `;
 
   return {
     async lock(session, namespace, ids) {
@@ -79,7 +78,8 @@ export function createLookups(tables: SqlTables): Lookups {
     async duplicates(session, pairs) {
       const duplicates = new Map<number, Duplicate>();
       for (const some of stretches(pairs, rowBytes)) {
-        const { rows } = await session.query(findIds(some.length), some.flat());
+        const { sql, values } = anyPair("session_key", "id", some);
+        const { rows } = await session.query(findIds + sql, values);
         for (const row of rows) {
           const key = number(row, "session_key");
           const seq = number(row, "seq");

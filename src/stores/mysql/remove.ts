@@ -1,7 +1,8 @@
 /**
  * @module
  * Removal: the session is locked, and then all that is its own is deleted, in one transaction. Under READ COMMITTED, so
- * that no lock falls on the neighbours of what is deleted.
+ * that no lock falls on the neighbours of what is deleted. Entries before the search index: who adds an entry to the
+ * index holds that entry until it is there.
  */
 import type { SqlTables } from "../sql/names.ts";
 import { backtickName } from "../sql/names.ts";
@@ -30,7 +31,7 @@ export function createRemover(connection: Connection, tables: SqlTables): Remove
       const { rows } = await session.query(sql, values);
       if (rows.length === 0) return UNDO;
       const keys = rows.map((row) => number(row, "session_key"));
-      for (const table of [tables.search, tables.entries, tables.sessions]) {
+      for (const table of [tables.entries, tables.search, tables.sessions]) {
         await session.query(
           `DELETE FROM ${backtickName(table)} WHERE session_key IN ${placeholders(keys.length)}`,
           keys,

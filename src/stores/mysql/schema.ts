@@ -101,7 +101,7 @@ export async function migrate(
 
 /** A lock of the server that others who migrate the same tables wait for; it goes with the connection. */
 async function takeLock(session: Session, { meta }: SqlTables): Promise<string> {
-  const [current] = (await session.query("SELECT DATABASE() AS name")).rows;
+  const [current] = (await session.query("SELECT HEX(LOWER(DATABASE())) AS name")).rows;
   const name = `${String(current?.name)}.${meta}`.toLowerCase();
   // Names of locks may be 64 characters long, and are shared by all databases.
   const lock = `holdfast:${createHash("sha256").update(name).digest("hex").slice(0, 40)}`;

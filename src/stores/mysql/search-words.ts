@@ -20,7 +20,7 @@ export const MIN_TOKEN_LENGTH = MARK.length + 1;
 export const MAX_TOKEN_LENGTH = 64;
 const MAX_CHARACTERS = 200_000;
 /** Stands for an entry of more words than are indexed, which is a candidate for every search. No token is this. */
-const ANY_WORD = "anyword";
+export const ANY_WORD = "anyword";
 /** The longest words of a search are looked up. */
 const MAX_TERMS = 32;
 

@@ -1,6 +1,6 @@
 /**
  * @module
- * Search: the index names candidates, newest first, and their text decides.
+ * Search: once the index holds all that was committed, it names candidates, newest first, and their text decides.
  */
 import { positionalId } from "../../log/entry.ts";
 import { HoldfastError } from "../../log/errors.ts";
@@ -17,6 +17,7 @@ import type { Connection } from "./connection.ts";
 import { ENTRY_COLUMNS, toEntry } from "./entries.ts";
 import { NAME } from "./errors.ts";
 import { filterIn, statusesIn } from "./lists.ts";
+import { createSearchIndex } from "./search-index.ts";
 import { wordsQuery } from "./search-words.ts";
 import type { SqlValue } from "./values.ts";
 import { placeholders } from "./values.ts";
@@ -35,6 +36,7 @@ export function createSearcher(connection: Connection, tables: SqlTables): Searc
   const sessions = backtickName(tables.sessions);
   const entries = backtickName(tables.entries);
   const search = backtickName(tables.search);
+  const index = createSearchIndex(connection, tables);
   const pageSql = (statuses: number, filter: string): string =>
     `SELECT ${ENTRY_COLUMNS}, s.session_key, s.id AS session_id, s.record FROM (SELECT f.session_key AS hit_key, f.seq AS hit_seq FROM ${search} AS f STRAIGHT_JOIN ${sessions} AS s ON s.session_key = f.session_key WHERE MATCH (f.words) AGAINST (? IN BOOLEAN MODE) AND s.namespace = ? AND s.status IN ${placeholders(statuses)}${filter} ORDER BY f.at DESC, f.session_key DESC, f.seq DESC LIMIT ?) AS p STRAIGHT_JOIN ${sessions} AS s ON s.session_key = p.hit_key STRAIGHT_JOIN ${entries} AS e ON e.session_key = p.hit_key AND e.seq = p.hit_seq`;
   const findId = `SELECT id FROM ${entries} WHERE session_key = ? AND seq = ?`;
@@ -84,6 +86,7 @@ export function createSearcher(connection: Connection, tables: SqlTables): Searc
     let before = decodeCursor(query, scope);
     const { searchObstacle } = await connection.settings();
     if (searchObstacle !== undefined) throw unsearchable(searchObstacle, tables);
+    await index.catchUp();
     const hits: Candidate[] = [];
     for (let isMore = true; isMore && hits.length <= query.limit; ) {
       const page = await candidates(namespace, terms, query, before);

@@ -9,7 +9,7 @@ import { backtickName } from "../sql/names.ts";
 export const COLUMNS: Readonly<Record<"sessions" | "entries" | "search" | "meta", string>> = {
   sessions:
     "session_key namespace id version seq kind status user_id agent parent_id label created_at updated_at expires_at metadata record",
-  entries: "session_key seq type at id commit_id text data",
+  entries: "session_key seq at type id commit_id unindexed text data",
   search: "session_key seq at words",
   meta: "name value",
 };
@@ -23,7 +23,8 @@ const TABLE_OPTIONS = "ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARACTER SET ut
  * - Sessions have a number as key, so that entries and indexes stay small; it is never used again.
  * - Times are `DOUBLE`: as exact as JavaScript's, and no time zone has a say.
  * - No foreign keys: they would rule out partitions, and their locks add waits that writers don't need.
- * - What is searched is a table of its own, so that its index can be made anew, or optimised, beside the log.
+ * - What is searched is a table of its own, so that its index can be made anew, or optimised, beside the log. Entries
+ *   with `unindexed` 1 belong there and are not there yet.
  * - The view is not for texts with half of a surrogate pair, which MySQL takes for damaged JSON: those are NULL there.
  */
 export function firstVersion(tables: SqlTables): string[] {
@@ -67,10 +68,12 @@ export function firstVersion(tables: SqlTables): string[] {
   type VARBINARY(1024) NOT NULL,
   id VARBINARY(512) NULL,
   commit_id VARBINARY(512) NULL,
+  unindexed TINYINT NOT NULL,
   text LONGBLOB NULL,
   data LONGBLOB NOT NULL,
   PRIMARY KEY (session_key, seq),
-  UNIQUE KEY by_id (session_key, id)
+  UNIQUE KEY by_id (session_key, id),
+  KEY by_unindexed (unindexed, session_key, seq)
 ) ${TABLE_OPTIONS}`,
     `CREATE TABLE IF NOT EXISTS ${backtickName(tables.search)} (
   session_key BIGINT NOT NULL,

@@ -22,8 +22,7 @@ export function bytesOf(text: string): Buffer {
 
 /** The text that {@link bytesOf} made `bytes` of. */
 export function textOf(bytes: Uint8Array): string {
-  const { buffer, byteOffset, byteLength } = bytes;
-  const held = Buffer.from(buffer, byteOffset, byteLength);
+  const held = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   return held[0] === NOT_UTF8 ? held.toString("utf16le", 1) : held.toString();
 }
 
