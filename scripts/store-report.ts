@@ -8,12 +8,12 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { PGlite } from "@electric-sql/pglite";
 import { createPool } from "mysql2/promise";
-import pg from "pg";
 import type { ConformanceHarness, ConformanceReport } from "../src/store/conformance/index.ts";
 import { conformanceReport } from "../src/store/conformance/index.ts";
 import { missingFerret, startFerret } from "../test/engines/ferretdb-server.ts";
 import { startMariadb } from "../test/engines/mariadb-server.ts";
 import { missingOpenSearch, startOpenSearch } from "../test/engines/opensearch-server.ts";
+import { poolOf } from "../test/engines/pool.ts";
 import { startPostgres } from "../test/engines/postgres-server.ts";
 import { missingRedis, startRedis, startRedisCluster } from "../test/engines/redis-server.ts";
 import { folderHarness, memoryHarness } from "../test/stores/harnesses.ts";
@@ -49,7 +49,7 @@ const engines: readonly [name: string, run: (use: (started: Started) => Promise<
     async (use) => {
       for (const from of ["system", "npm"] as const) {
         const server = required(await startPostgres({ from }), "PostgreSQL");
-        const pool = new pg.Pool({ connectionString: server.url, max: 2 });
+        const pool = poolOf({ connectionString: server.url, max: 2 });
         // The server may end before the last connection is closed.
         pool.on("error", (error) => console.log(error.message));
         const title = `postgres: PostgreSQL ${server.version}, pg`;

@@ -2,8 +2,9 @@
  * @module
  * PostgreSQL with its default durability: each transaction is on the disk before it is acknowledged.
  */
-import pg from "pg";
+import type pg from "pg";
 import { postgresStore } from "../../src/stores/postgres.ts";
+import { poolOf } from "../../test/engines/pool.ts";
 import { startPostgres } from "../../test/engines/postgres-server.ts";
 import type { BenchServer, ServerFloor } from "./server.ts";
 
@@ -23,9 +24,7 @@ const ALL = `WITH given AS (SELECT * FROM unnest($1::text[], $2::bigint[]) AS g 
 export async function postgresBench(): Promise<BenchServer | undefined> {
   const server = await startPostgres({ settings: { fsync: "on", shared_buffers: "128MB" } });
   if (!server) return undefined;
-  const pool = new pg.Pool({ connectionString: server.url });
-  // The server ends before the pool does.
-  pool.on("error", () => undefined);
+  const pool = poolOf({ connectionString: server.url });
   await pool.query(TABLES);
   return {
     name: `postgres ${server.version}`,

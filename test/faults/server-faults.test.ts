@@ -3,7 +3,6 @@ import { Client } from "@opensearch-project/opensearch";
 import { Redis } from "ioredis";
 import { MongoClient } from "mongodb";
 import { createPool } from "mysql2/promise";
-import pg from "pg";
 import postgres from "postgres";
 import { createClient } from "redis";
 import { afterAll, describe, vi } from "vitest";
@@ -13,6 +12,7 @@ import { mysqlStore } from "../../src/stores/mysql.ts";
 import { opensearchStore } from "../../src/stores/opensearch.ts";
 import { postgresStore } from "../../src/stores/postgres.ts";
 import { redisStore } from "../../src/stores/redis.ts";
+import { poolOf } from "../engines/pool.ts";
 import { ENGINES } from "../engines/urls.ts";
 import type { FaultyServer } from "./server-faults.ts";
 import { testServerFaults } from "./server-faults.ts";
@@ -29,8 +29,7 @@ type Open = (url: string) => ReturnType<FaultyServer["open"]>;
 const DRIVERS: Readonly<Record<string, Readonly<Record<string, Open>>>> = {
   postgres: {
     async pg(url) {
-      const pool = new pg.Pool({ connectionString: url, max: 4 });
-      pool.on("error", told);
+      const pool = poolOf({ connectionString: url, max: 4 });
       return { store: postgresStore({ pool }), close: () => pool.end() };
     },
     async "postgres.js"(url) {

@@ -269,7 +269,15 @@ test("a store that is still being opened can be given", async () => {
 });
 
 test("a store is opened by its name or URL", async () => {
-  for (const url of ["", "x", "cassandra://localhost", "sqlite://host/a.db", "sqlite", "file", "file://host/x"]) {
+  for (const url of [
+    "",
+    "x",
+    "cassandra://localhost",
+    "sqlite://host/a.db",
+    "sqlite",
+    "file",
+    "file://host/x",
+  ]) {
     await refusal(createStore(url), "INVALID_ARGUMENT");
   }
   await refusal(createStore(JSON.parse("1")), "INVALID_ARGUMENT");

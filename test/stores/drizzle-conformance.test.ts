@@ -5,10 +5,10 @@
  */
 import { PGlite } from "@electric-sql/pglite";
 import { drizzle } from "drizzle-orm/pglite";
-import pg from "pg";
 import { afterAll, describe, test } from "vitest";
 import { runConformance } from "../../src/store/conformance/index.ts";
 import { drizzleStore } from "../../src/stores/drizzle.ts";
+import { poolOf } from "../engines/pool.ts";
 import { startPostgres } from "../engines/postgres-server.ts";
 import { inProcess } from "./harnesses.ts";
 import { ormPostgresHarness, ormSqliteHarness } from "./orm-support.ts";
@@ -32,8 +32,7 @@ describe("Drizzle on PGlite", () => {
 const server = await startPostgres();
 if (server) {
   const { url, version } = server;
-  const pool = new pg.Pool({ connectionString: url, max: 2 });
-  pool.on("error", () => undefined);
+  const pool = poolOf({ connectionString: url, max: 2 });
   afterAll(async () => {
     await pool.end();
     await server.stop();

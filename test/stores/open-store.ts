@@ -8,6 +8,7 @@ import { fileStore } from "../../src/stores/file.ts";
 import { postgresStore } from "../../src/stores/postgres.ts";
 import type { SqliteDatabase } from "../../src/stores/sqlite/driver.ts";
 import { sqliteStore } from "../../src/stores/sqlite.ts";
+import { poolOf } from "../engines/pool.ts";
 
 export type StoreKind = "file" | "sqlite" | "better-sqlite3" | "libsql";
 
@@ -48,13 +49,11 @@ function openRoot(kind: StoreKind, folder: string): OpenedStore {
 }
 
 function openPostgres({ kind, url, schema }: PostgresLocation): OpenedStore {
-  const require = createRequire(import.meta.url);
   if (kind === "pg") {
-    const { Pool }: typeof import("pg") = require("pg");
-    const pool = new Pool({ connectionString: url, max: 4 });
+    const pool = poolOf({ connectionString: url, max: 4 });
     return closable(postgresStore({ pool, schema }), () => pool.end());
   }
-  const postgres: typeof import("postgres") = require("postgres");
+  const postgres: typeof import("postgres") = createRequire(import.meta.url)("postgres");
   const sql = postgres(url, { max: 4, onnotice: () => undefined });
   return closable(postgresStore({ pool: sql, schema }), () => sql.end());
 }

@@ -13,7 +13,6 @@ import { drizzle as drizzleSqlite } from "drizzle-orm/better-sqlite3";
 import { drizzle as drizzleMysql } from "drizzle-orm/mysql2";
 import { drizzle as drizzlePg } from "drizzle-orm/node-postgres";
 import { drizzle as drizzleProxy } from "drizzle-orm/sqlite-proxy";
-import pg from "pg";
 import { afterAll, describe, expect, onTestFinished, test } from "vitest";
 import type { HoldfastErrorCode } from "../../src/log/errors.ts";
 import { rejects } from "../../src/store/conformance/assert.ts";
@@ -23,6 +22,7 @@ import { drizzleStore } from "../../src/stores/drizzle.ts";
 import { prismaStore } from "../../src/stores/prisma.ts";
 import { statementsOf } from "../../src/stores/sql/statements.ts";
 import { sqliteStore } from "../../src/stores/sqlite.ts";
+import { poolOf } from "../engines/pool.ts";
 import { startPostgres } from "../engines/postgres-server.ts";
 import { prismaClient } from "../engines/prisma-client.ts";
 import { newSchema } from "./postgres-support.ts";
@@ -324,8 +324,7 @@ test("a transaction of the client's own that lasts is waited for, and named", as
 const server = await startPostgres();
 if (server) {
   const { url, password } = server;
-  const pool = new pg.Pool({ connectionString: url, max: 2 });
-  pool.on("error", () => undefined);
+  const pool = poolOf({ connectionString: url, max: 2 });
   afterAll(async () => {
     await pool.end();
     await server.stop();
@@ -335,8 +334,7 @@ if (server) {
     describe(`${orm} on PostgreSQL`, () => {
       const open = async (place: string, schema: string, options: object = {}): Promise<SessionStore> => {
         if (orm === "Drizzle") {
-          const own = new pg.Pool({ connectionString: place, max: 2 });
-          own.on("error", () => undefined);
+          const own = poolOf({ connectionString: place, max: 2 });
           onTestFinished(() => own.end());
           return drizzleStore({ db: drizzlePg(own), schema, ...options });
         }

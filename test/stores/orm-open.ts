@@ -8,11 +8,11 @@ import Database from "better-sqlite3";
 import { drizzle as drizzleSqlite } from "drizzle-orm/better-sqlite3";
 import { drizzle as drizzlePg } from "drizzle-orm/node-postgres";
 import { drizzle as drizzlePostgresJs } from "drizzle-orm/postgres-js";
-import pg from "pg";
 import postgres from "postgres";
 import type { SessionStore } from "../../src/store/store.ts";
 import { drizzleStore } from "../../src/stores/drizzle.ts";
 import { prismaStore } from "../../src/stores/prisma.ts";
+import { poolOf } from "../engines/pool.ts";
 import { prismaClient } from "../engines/prisma-client.ts";
 import type { OpenedStore } from "./open-store.ts";
 import { RENAMED } from "./orm-names.ts";
@@ -57,7 +57,7 @@ async function openPg({ kind, url, schema = "public", isRenamed }: OrmLocation):
     return { store: drizzleStore({ db: drizzlePostgresJs(sql), ...names }), end: () => sql.end() };
   }
   if (kind === "drizzle") {
-    const pool = new pg.Pool({ connectionString: url, max: 4 });
+    const pool = poolOf({ connectionString: url, max: 4 });
     return { store: drizzleStore({ db: drizzlePg(pool), ...names }), end: () => pool.end() };
   }
   const client = await prismaClient("postgresql", new PrismaPg({ connectionString: url, max: 4 }));

@@ -14,12 +14,12 @@ import { drizzle as drizzleSqlite } from "drizzle-orm/better-sqlite3";
 import { drizzle as drizzlePg } from "drizzle-orm/node-postgres";
 import { getTableConfig as pgTableConfig } from "drizzle-orm/pg-core";
 import { getTableConfig as sqliteTableConfig } from "drizzle-orm/sqlite-core";
-import pg from "pg";
 import { afterAll, describe, expect, onTestFinished, test } from "vitest";
 import { begin, say } from "../../src/store/conformance/build.ts";
 import type { SessionStore } from "../../src/store/store.ts";
 import { drizzleStore } from "../../src/stores/drizzle.ts";
 import { prismaStore } from "../../src/stores/prisma.ts";
+import { poolOf } from "../engines/pool.ts";
 import { startPostgres } from "../engines/postgres-server.ts";
 import type { TestClient } from "../engines/prisma-client.ts";
 import { documentedModels, prismaClient } from "../engines/prisma-client.ts";
@@ -147,8 +147,7 @@ describe("SQLite", () => {
 const server = await startPostgres();
 if (server) {
   const { url } = server;
-  const pool = new pg.Pool({ connectionString: url, max: 4 });
-  pool.on("error", () => undefined);
+  const pool = poolOf({ connectionString: url, max: 4 });
   afterAll(async () => {
     await pool.end();
     await server.stop();

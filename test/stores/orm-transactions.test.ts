@@ -17,7 +17,6 @@ import type { PgTransactionConfig } from "drizzle-orm/pg-core";
 import { drizzle as drizzlePglite } from "drizzle-orm/pglite";
 import type { PostgresJsDatabase } from "drizzle-orm/postgres-js";
 import { drizzle as drizzlePostgresJs } from "drizzle-orm/postgres-js";
-import pg from "pg";
 import postgres from "postgres";
 import { afterAll, describe, expect, onTestFinished, test } from "vitest";
 import { createSessions } from "../../src/index.ts";
@@ -27,6 +26,7 @@ import type { SessionStore } from "../../src/store/store.ts";
 import { drizzleStore } from "../../src/stores/drizzle.ts";
 import { prismaStore } from "../../src/stores/prisma.ts";
 import { sqliteStore } from "../../src/stores/sqlite.ts";
+import { poolOf } from "../engines/pool.ts";
 import { startPostgres } from "../engines/postgres-server.ts";
 import type { TestClient } from "../engines/prisma-client.ts";
 import { prismaClient } from "../engines/prisma-client.ts";
@@ -338,8 +338,7 @@ test("Prisma on SQLite keeps its durability after the client was disconnected", 
 const server = await startPostgres();
 if (server) {
   const { url } = server;
-  const pool = new pg.Pool({ connectionString: url, max: 8 });
-  pool.on("error", () => undefined);
+  const pool = poolOf({ connectionString: url, max: 8 });
   afterAll(async () => {
     await pool.end();
     await server.stop();
@@ -402,7 +401,7 @@ if (server) {
   };
   const drizzleOnPostgres: Open = async () => {
     const { place, besides: others } = await newApplication();
-    const own = new pg.Pool({ connectionString: place, max: 4 });
+    const own = poolOf({ connectionString: place, max: 4 });
     onTestFinished(() => own.end());
     const db = drizzlePg(own);
     return { ...others, ...throughDrizzle(db) };

@@ -2,9 +2,9 @@
  * The PostgreSQL store on PostgreSQL 18, which an npm package brings: every case of the conformance suite through pg,
  * and those on commits, search and watching through postgres.js.
  */
-import pg from "pg";
 import { afterAll, describe, expect, test } from "vitest";
 import { runConformance } from "../../src/store/conformance/index.ts";
+import { poolOf } from "../engines/pool.ts";
 import { startPostgres } from "../engines/postgres-server.ts";
 import { serverHarness } from "./postgres-support.ts";
 
@@ -14,8 +14,7 @@ const SOME = ["commit/", "search/", "watch/"];
 const server = await startPostgres({ from: "npm" });
 if (server) {
   const { url, version } = server;
-  const pool = new pg.Pool({ connectionString: url, max: 2 });
-  pool.on("error", () => undefined);
+  const pool = poolOf({ connectionString: url, max: 2 });
   afterAll(async () => {
     await pool.end();
     await server.stop();

@@ -2,9 +2,9 @@
  * Every case of the conformance suite on PGlite, and on a PostgreSQL server through pg and through postgres.js.
  */
 import { PGlite } from "@electric-sql/pglite";
-import pg from "pg";
 import { afterAll, describe, test } from "vitest";
 import { runConformance } from "../../src/store/conformance/index.ts";
+import { poolOf } from "../engines/pool.ts";
 import { startPostgres } from "../engines/postgres-server.ts";
 import { pgliteHarness, serverHarness } from "./postgres-support.ts";
 
@@ -19,9 +19,7 @@ describe("PGlite, in a namespace", () => runConformance(pgliteHarness(database, 
 const server = await startPostgres();
 if (server) {
   const { url, version } = server;
-  const pool = new pg.Pool({ connectionString: url, max: 2 });
-  // The server may end before the last connection is closed.
-  pool.on("error", () => undefined);
+  const pool = poolOf({ connectionString: url, max: 2 });
   afterAll(async () => {
     await pool.end();
     await server.stop();

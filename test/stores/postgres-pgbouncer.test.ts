@@ -9,6 +9,7 @@ import { begin, say } from "../../src/store/conformance/build.ts";
 import { runConformance } from "../../src/store/conformance/index.ts";
 import { postgresStore } from "../../src/stores/postgres.ts";
 import { startPgBouncer } from "../engines/pgbouncer.ts";
+import { poolOf } from "../engines/pool.ts";
 import { startPostgres } from "../engines/postgres-server.ts";
 import { follow, newSchema, serverHarness } from "./postgres-support.ts";
 
@@ -18,8 +19,7 @@ const STATEMENTS = ["commit/", "read/", "list/", "delete/", "expiry/", "search/"
 const server = await startPostgres();
 const bouncer = server && (await startPgBouncer(server));
 if (server && bouncer) {
-  const direct = new pg.Pool({ connectionString: server.url, max: 2 });
-  direct.on("error", () => undefined);
+  const direct = poolOf({ connectionString: server.url, max: 2 });
   afterAll(async () => {
     await direct.end();
     await bouncer.stop();
@@ -53,7 +53,7 @@ if (server && bouncer) {
 
   test("a watch through it listens to nothing, and looks", async () => {
     const schema = newSchema();
-    const pool = new pg.Pool({ connectionString: bouncer.url, max: 4 });
+    const pool = poolOf({ connectionString: bouncer.url, max: 4 });
     onTestFinished(() => pool.end());
     const sent: string[] = [];
     const watched = {

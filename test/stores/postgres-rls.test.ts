@@ -12,6 +12,7 @@ import { runConformance } from "../../src/store/conformance/index.ts";
 import type { SessionStore } from "../../src/store/store.ts";
 import { postgresStore } from "../../src/stores/postgres.ts";
 import { startPgBouncer } from "../engines/pgbouncer.ts";
+import { poolOf } from "../engines/pool.ts";
 import { startPostgres } from "../engines/postgres-server.ts";
 import { newSchema } from "./postgres-support.ts";
 
@@ -23,13 +24,12 @@ const USERS = { acme: "acme-password", globex: "globex-password", app: "app-pass
 const server = await startPostgres();
 const bouncer = server && (await startPgBouncer(server, { poolSize: 1, users: USERS }));
 if (server && bouncer) {
-  const admin = new pg.Pool({ connectionString: server.url, max: 2 });
+  const admin = poolOf({ connectionString: server.url, max: 2 });
   const poolAs = (user: keyof typeof USERS, url = bouncer.url): pg.Pool => {
     const target = new URL(url);
     target.username = user;
     target.password = USERS[user];
-    const pool = new pg.Pool({ connectionString: target.href, max: 2 });
-    pool.on("error", () => undefined);
+    const pool = poolOf({ connectionString: target.href, max: 2 });
     return pool;
   };
   const pools = { acme: poolAs("acme"), globex: poolAs("globex"), app: poolAs("app") };

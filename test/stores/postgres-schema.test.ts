@@ -16,6 +16,7 @@ import { idsOf, queryOf } from "../../src/store/conformance/cases/list.ts";
 import type { SessionStore } from "../../src/store/store.ts";
 import type { PostgresStoreOptions } from "../../src/stores/postgres.ts";
 import { postgresStore } from "../../src/stores/postgres.ts";
+import { poolOf } from "../engines/pool.ts";
 import { startPostgres } from "../engines/postgres-server.ts";
 import type { Task } from "./postgres-process.ts";
 import { newSchema } from "./postgres-support.ts";
@@ -26,8 +27,7 @@ const SCRIPT = fileURLToPath(new URL("postgres-process.ts", import.meta.url));
 const server = await startPostgres();
 if (server) {
   const { url } = server;
-  const pool = new pg.Pool({ connectionString: url, max: 4 });
-  pool.on("error", () => undefined);
+  const pool = poolOf({ connectionString: url, max: 4 });
   afterAll(async () => {
     await pool.end();
     await server.stop();
@@ -180,7 +180,7 @@ if (server) {
 
   describe("a server that only reads", () => {
     const readOnly = (): pg.Pool => {
-      const made = new pg.Pool({
+      const made = poolOf({
         connectionString: url,
         max: 2,
         options: "-c default_transaction_read_only=on",
@@ -216,7 +216,7 @@ if (server) {
     const target = new URL(url);
     target.username = "weak";
     target.password = "weak-password";
-    const weak = new pg.Pool({ connectionString: target.href, max: 2 });
+    const weak = poolOf({ connectionString: target.href, max: 2 });
     onTestFinished(() => weak.end());
     const schema = await schemaWith(FIRST_VERSION);
     const stores: readonly (readonly [string, SessionStore])[] = [
@@ -241,7 +241,7 @@ if (server) {
     const client = new pg.Client({ connectionString: url });
     await client.connect();
     await client.end();
-    const ended = new pg.Pool({ connectionString: url });
+    const ended = poolOf({ connectionString: url });
     await ended.end();
     const sql = postgres(url);
     await sql.end();

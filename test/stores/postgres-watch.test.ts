@@ -13,6 +13,7 @@ import { rejects } from "../../src/store/conformance/assert.ts";
 import { begin, say } from "../../src/store/conformance/build.ts";
 import type { SessionStore } from "../../src/store/store.ts";
 import { postgresStore } from "../../src/stores/postgres.ts";
+import { poolOf } from "../engines/pool.ts";
 import { startPostgres } from "../engines/postgres-server.ts";
 import { follow, newSchema } from "./postgres-support.ts";
 
@@ -22,16 +23,14 @@ const CERTAIN_MS = 2300;
 const server = await startPostgres();
 if (server) {
   const { url, password } = server;
-  const pool = new pg.Pool({ connectionString: url, max: 8 });
-  pool.on("error", () => undefined);
+  const pool = poolOf({ connectionString: url, max: 8 });
   afterAll(async () => {
     await pool.end();
     await server.stop();
   });
 
   const newPool = (options: pg.PoolConfig = {}): pg.Pool => {
-    const made = new pg.Pool({ connectionString: url, max: 4, ...options });
-    made.on("error", () => undefined);
+    const made = poolOf({ connectionString: url, max: 4, ...options });
     onTestFinished(async () => {
       if (!made.ended) await made.end();
     });
@@ -320,7 +319,7 @@ function blind(
     if (text.includes("s.key = ANY")) await held;
     return answer();
   };
-  const pool = new pg.Pool({ connectionString: url });
+  const pool = poolOf({ connectionString: url });
   const sql = postgres(url, { max: 2, onnotice: () => undefined });
   const sources = {
     "postgres.js": {

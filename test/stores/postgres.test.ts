@@ -21,6 +21,7 @@ import type { Commit, SessionStore } from "../../src/store/store.ts";
 import { storedText, textOf } from "../../src/stores/postgres/values.ts";
 import type { PostgresStoreOptions } from "../../src/stores/postgres.ts";
 import { postgresStore } from "../../src/stores/postgres.ts";
+import { poolOf } from "../engines/pool.ts";
 import { startPostgres } from "../engines/postgres-server.ts";
 import type { Task } from "./postgres-process.ts";
 import { newSchema } from "./postgres-support.ts";
@@ -108,8 +109,7 @@ test("PGlite in a folder keeps what was committed; in memory it says that it doe
 const server = await startPostgres({ settings: { deadlock_timeout: "100ms" } });
 if (server) {
   const { url, password } = server;
-  const pool = new pg.Pool({ connectionString: url, max: 8 });
-  pool.on("error", () => undefined);
+  const pool = poolOf({ connectionString: url, max: 8 });
   afterAll(async () => {
     await pool.end();
     await server.stop();
@@ -264,7 +264,7 @@ if (server) {
 
     test("under serializable isolation still one of many writers wins, and none fails", async () => {
       const setting = "-c default_transaction_isolation=serializable";
-      const strictPool = new pg.Pool({ connectionString: url, options: setting });
+      const strictPool = poolOf({ connectionString: url, options: setting });
       onTestFinished(() => strictPool.end());
       expect((await strictPool.query("SHOW transaction_isolation")).rows).toEqual([
         { transaction_isolation: "serializable" },
@@ -304,7 +304,7 @@ if (server) {
 
   describe("connections", () => {
     test("a pool of one connection, and one client, are enough for calls at once", async () => {
-      const single = new pg.Pool({ connectionString: url, max: 1 });
+      const single = poolOf({ connectionString: url, max: 1 });
       onTestFinished(() => single.end());
       const client = new pg.Client({ connectionString: url });
       await client.connect();

@@ -2,9 +2,9 @@
  * Every case of the conformance suite through Prisma, on PostgreSQL and on SQLite: at the root, and in a namespace with
  * other names of tables and columns.
  */
-import pg from "pg";
 import { afterAll, describe, test } from "vitest";
 import { runConformance } from "../../src/store/conformance/index.ts";
+import { poolOf } from "../engines/pool.ts";
 import { startPostgres } from "../engines/postgres-server.ts";
 import { ormPostgresHarness, ormSqliteHarness } from "./orm-support.ts";
 
@@ -17,8 +17,7 @@ describe("Prisma on SQLite, in a namespace, with other names", () =>
 const server = await startPostgres();
 if (server) {
   const { url, version } = server;
-  const pool = new pg.Pool({ connectionString: url, max: 2 });
-  pool.on("error", () => undefined);
+  const pool = poolOf({ connectionString: url, max: 2 });
   afterAll(async () => {
     await pool.end();
     await server.stop();

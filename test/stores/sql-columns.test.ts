@@ -2,12 +2,12 @@
  * Other names of columns: hostile ones are refused, the tables have those that were given and no others, and what is
  * there under other names is left as it is. That all works under such names is for the conformance suite.
  */
-import pg from "pg";
 import { afterAll, describe, expect, onTestFinished, test } from "vitest";
 import { rejects } from "../../src/store/conformance/assert.ts";
 import { begin, say } from "../../src/store/conformance/build.ts";
 import { idsOf } from "../../src/store/conformance/cases/list.ts";
 import { postgresStore } from "../../src/stores/postgres.ts";
+import { poolOf } from "../engines/pool.ts";
 import { startPostgres } from "../engines/postgres-server.ts";
 import { RENAMED } from "./orm-names.ts";
 import { follow, newSchema } from "./postgres-support.ts";
@@ -69,8 +69,7 @@ describe("SQLite", () => {
 
 const server = await startPostgres();
 if (server) {
-  const pool = new pg.Pool({ connectionString: server.url, max: 4 });
-  pool.on("error", () => undefined);
+  const pool = poolOf({ connectionString: server.url, max: 4 });
   afterAll(async () => {
     await pool.end();
     await server.stop();
