@@ -45,6 +45,9 @@ export async function postgresBench(): Promise<BenchServer | undefined> {
       }
       return sizes;
     },
+    async settle() {
+      await pool.query("ANALYZE holdfast_sessions, holdfast_entries");
+    },
     async stop() {
       await pool.end();
       await server.stop();

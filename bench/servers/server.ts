@@ -33,7 +33,7 @@ export interface BenchServer {
    * without what former versions of rows still take.
    */
   sizes?(isPacked?: boolean): Promise<Readonly<Record<string, number>>>;
-  /** Waits until lists show all that was written, where they lag behind. */
+  /** What an engine does by itself a while after many were written: lists show them, statistics know of them. */
   settle?(): Promise<void>;
   stop(): Promise<void>;
 }
