@@ -132,14 +132,14 @@ export function mongodbStore(options: MongodbStoreOptions): SessionStore {
     const check = async (): Promise<void> => void (await readVersion(collections));
     return {
       driver: mongodbDriver(collections),
-      migrate: () => migrateSchema(collections),
+      migrate: () => migrateSchema(database, collections),
       check,
       changes: (life) => changesOf(collections.commits, life),
       async prepare() {
         const version = await readVersion(collections);
         if (version > 0) return;
         if (migrate === "manual") throw unmigrated();
-        await migrateSchema(collections);
+        await migrateSchema(database, collections);
       },
       async ping() {
         await database.command({ ping: 1 }, { readPreference: "primary" });

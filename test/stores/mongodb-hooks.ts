@@ -35,6 +35,8 @@ export function hookedDatabase(database: Db, hook: Hook): MongodbDatabase {
         find,
         insertMany: (documents, more) => around("insertMany", () => real.insertMany(documents, more)),
         updateOne: (filter, update, more) => around("updateOne", () => real.updateOne(filter, update, more)),
+        updateMany: (filter, update, more) =>
+          around("updateMany", () => real.updateMany(filter, update, more)),
         deleteOne: (filter, more) => around("deleteOne", () => real.deleteOne(filter, more)),
         deleteMany: (filter, more) => around("deleteMany", () => real.deleteMany(filter, more)),
         createIndexes: (indexes, more) => around("createIndexes", () => real.createIndexes(indexes, more)),

@@ -2,10 +2,10 @@
  * @module
  * Commits: compare-and-set by documents that are created once.
  *
- * The commits of a life are numbered. Who knows that commit `n` led to the expected version, and that the projection has
- * come to `n`, creates document `n + 1`; of several, one can. That alone decides. Then the projection is moved on, which
- * also tells whether the life still lasts: where it was ended meanwhile, the document is taken away again and the commit
- * has not taken place.
+ * The documents of a life are numbered. Who knows that document `n` led to the expected version creates document `n + 1`;
+ * of several, one can. That alone decides, and once it is created the commit has taken place. A life is ended in the same
+ * way: by a document in the next place that holds nothing, after which there can be no other (see `end.ts`). The
+ * projection follows: at once, or where lists may be late a moment afterwards (see `late.ts`).
  *
  * A creation first reserves a life, by the session document; several creations may share one, and their documents `1`
  * decide among them.
@@ -14,9 +14,11 @@ import { HoldfastError } from "../../log/errors.ts";
 import { byteLength } from "../../log/values.ts";
 import { encodeRecord } from "../../store/codec.ts";
 import type { Commit, CommitOutcome } from "../../store/store.ts";
+import type { Projection } from "./driver.ts";
 import { encodeCommit } from "./entries.ts";
-import type { Outcomes, Pending } from "./pending.ts";
-import { unsettled } from "./pending.ts";
+import { followedBy } from "./late.ts";
+import type { Outcomes, Part, Pending } from "./pending.ts";
+import { chain, pendingOf, unsettled } from "./pending.ts";
 import { place } from "./place.ts";
 import type { Space } from "./space.ts";
 import { write } from "./write.ts";
@@ -29,19 +31,41 @@ const MAX_ATTEMPTS = 8;
  *   place.
  */
 export async function applyCommits(space: Space, commits: readonly Commit[]): Promise<CommitOutcome[]> {
-  const pending = commits.map((commit, position): Pending => {
+  const parts = commits.map((commit, position): Part => {
     const draft = encodeCommit(space, commit);
     return { commit, draft, recordText: encodedRecord(space, commit), position };
   });
   const outcomes: Outcomes = commits.map(() => undefined);
-  const queues = [...Map.groupBy(pending, ({ draft }) => draft.key).values()];
-  // Commits of one session build on each other; those of different sessions go together.
-  for (let turn = 0; ; turn += 1) {
-    const open = queues.flatMap((queue) => queue.slice(turn, turn + 1));
-    if (open.length === 0) break;
-    await commitAll(space, open, outcomes);
+  let queues = [...Map.groupBy(parts, ({ draft }) => draft.key).values()].map(chain);
+  const projections = new Map<string, Projection>();
+  const project = (projection: Projection): void => {
+    if (space.late) space.late.add(projection);
+    else projections.set(projection.key, followedBy(projections.get(projection.key), projection));
+  };
+  try {
+    // Documents of one session build on each other; those of different sessions go together.
+    while (queues.length > 0) {
+      const split = await commitAll(
+        space,
+        queues.flatMap((queue) => queue.slice(0, 1)),
+        outcomes,
+        project,
+      );
+      queues = queues
+        .map(([first, ...rest]) => (first && split.has(first) ? [...single(first), ...rest] : rest))
+        .filter(({ length }) => length > 0);
+    }
+    if (projections.size > 0) await space.driver.advance([...projections.values()]);
+  } catch (error) {
+    // What was created may be of use to nobody here: whoever looks brings the projections up to date.
+    for (const { draft } of parts) space.bases.delete(draft.key);
+    throw error;
   }
   return outcomes.map((outcome, position) => outcome ?? unsettled(space, commits[position]));
+}
+
+function single({ parts }: Pending): Pending[] {
+  return parts.map((part) => pendingOf([part]));
 }
 
 function encodedRecord({ name, driver }: Space, { sessionId, record }: Commit): string {
@@ -56,12 +80,20 @@ function encodedRecord({ name, driver }: Space, { sessionId, record }: Commit): 
   );
 }
 
-/** Settles commits of different sessions. */
-async function commitAll(space: Space, open: readonly Pending[], outcomes: Outcomes): Promise<void> {
+/** Settles commits of different sessions. Answers with those that must be settled one after another. */
+async function commitAll(
+  space: Space,
+  open: readonly Pending[],
+  outcomes: Outcomes,
+  project: (projection: Projection) => void,
+): Promise<Set<Pending>> {
+  const split = new Set<Pending>();
   let left = open;
   for (let attempt = 0; attempt < MAX_ATTEMPTS && left.length > 0; attempt += 1) {
-    const { placed, again } = await place(space, left, outcomes, attempt === 0);
-    left = [...again, ...(await write(space, placed, outcomes))];
+    const found = await place(space, left, outcomes, attempt === 0);
+    for (const item of found.split) split.add(item);
+    left = [...found.again, ...(await write(space, found.placed, outcomes, project))];
   }
-  if (left.length > 0) unsettled(space, left[0]?.commit);
+  if (left.length > 0) unsettled(space, left[0]?.first);
+  return split;
 }

@@ -4,7 +4,8 @@
  *
  * Three kinds of document:
  *
- * - A **commit document**, `life/ordinal`, created once and never changed: the truth.
+ * - A **commit document**, `life/ordinal`, created once and never changed: the truth. The one that ends a life holds
+ *   nothing (see `end.ts`).
  * - A **session document**, one a session, its id made of namespace and session id: which life the session is in, and
  *   the record as it was after commit document `ordinal`. Lists and filters look here. Apart from `life` it is a
  *   projection, which may lag behind the commit documents.
@@ -20,6 +21,9 @@ import type { SessionRecord } from "../../log/record.ts";
 import type { Keyset } from "../../store/query.ts";
 import type { StoreQuery } from "../../store/store.ts";
 
+/** No attempt to commit lasts as long: what is then left of a life, or of a creation, is of a crash. */
+export const ATTEMPT_MS = 3_600_000;
+
 export interface DocumentDriver {
   /** What the text of one commit's entries and callers' ids may have, in bytes of UTF-8. */
   readonly maxCommitBytes: number;
@@ -34,13 +38,21 @@ export interface DocumentDriver {
   /** The session documents, at once and as they are now. `record` may be left out where `withRecord` is false. */
   getSessions(keys: readonly string[], withRecord: boolean): Promise<(SessionDocument | undefined)[]>;
   /**
+   * As `getSessions` with records, each together with the commit document past its projection, where the engine can get at
+   * both in one request; else it may leave out `next`.
+   */
+  getSessionsWithNext?(keys: readonly string[]): Promise<SessionWithNext[]>;
+  /**
    * Where the session document is of the same `life` and at a lower `ordinal`, puts the projection in its place; atomic,
    * each alone. Never creates one. Each answers whether it did; `false` may also mean that the driver can't tell. An engine
    * that keeps callers' ids in documents of their own writes those of `commits` first.
    */
   advance(projections: readonly Projection[]): Promise<boolean[]>;
-  /** Deletes the session document where it is of `life`, and at `ordinal` where that is given. Whether it did; atomic. */
-  deleteSession(key: string, life: string, ordinal?: number): Promise<boolean>;
+  /**
+   * Deletes the session document where it is of `life`. Whether it did; atomic. Once it resolves, no list gives the
+   * document.
+   */
+  deleteSession(key: string, life: string): Promise<boolean>;
 
   /** Creates commit documents. Each answers whether it was created; `false`: there is one at that place, unchanged. */
   createCommits(commits: readonly CommitDocument[]): Promise<boolean[]>;
@@ -52,9 +64,12 @@ export interface DocumentDriver {
    * may be found too.
    */
   findIds(lookups: readonly IdLookup[]): Promise<(EntryPlace | undefined)[]>;
-  deleteCommit(place: CommitPlace): Promise<void>;
-  /** Deletes every commit document of a life, and what else the engine keeps for it. */
-  deleteLife(life: string): Promise<void>;
+  /**
+   * Deletes every commit document of a life, and what else the engine keeps for it. Where the life ends at `end`, that
+   * stays, and each document that was created within {@link ATTEMPT_MS} becomes such an end in its place, so that nobody
+   * takes that place who has not heard of it yet.
+   */
+  deleteLife(life: string, end?: number): Promise<void>;
 
   /** Creates the marker, or gives the one that is there its new time. */
   putMarker(marker: Marker): Promise<void>;
@@ -66,8 +81,7 @@ export interface DocumentDriver {
   /**
    * Session documents of the namespace that match `query`, newest first by its order and then by id descending, those
    * past `before`, at most `limit`; fewer mean that there are no more. May give some that do not match, and those at
-   * ordinal 0. `query.limit` and `query.cursor` play no part. Where the index is late, it only chooses: what is given is
-   * the documents as they are now.
+   * ordinal 0. `query.limit` and `query.cursor` play no part. Where the index is late, so are the documents.
    */
   listSessions(
     space: string,
@@ -135,6 +149,12 @@ export interface SessionDocument {
   readonly record?: string;
 }
 
+export interface SessionWithNext {
+  readonly session: SessionDocument | undefined;
+  /** The commit document past the projection; `"none"`: there is none. */
+  readonly next?: StoredCommit | "none";
+}
+
 export interface CommitPlace {
   readonly life: string;
   /** 1 for the first commit of a life, then on by one. */
@@ -170,6 +190,8 @@ export interface CommitRange {
   readonly after: number;
   readonly upTo: number;
   readonly reverse: boolean;
+  /** A commit that is there, and no older than others that are known of. */
+  readonly newest?: { readonly ordinal: number; readonly seq: number } | undefined;
   /** Only documents that hold an entry of one of these types. */
   readonly types?: readonly string[];
   /** How many entries are wanted; no promise, so that no more is fetched than is of use. */

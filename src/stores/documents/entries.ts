@@ -67,6 +67,22 @@ export function encodeCommit(space: Space, { sessionId, entries }: Commit): Comm
   };
 }
 
+/** One draft of several that follow on each other. */
+export function mergeDrafts(first: CommitDraft, others: readonly CommitDraft[]): CommitDraft {
+  if (others.length === 0) return first;
+  const all = [first, ...others];
+  return {
+    ...first,
+    last: all.at(-1)?.last ?? first.last,
+    at: Math.max(...all.map(({ at }) => at)),
+    since: Math.min(...all.map(({ since }) => since)),
+    ids: all.flatMap(({ ids }) => ids),
+    types: [...new Set(all.flatMap(({ types }) => types))],
+    entries: all.map(({ entries }) => entries).join("\n"),
+    texts: all.flatMap(({ texts }) => texts),
+  };
+}
+
 function checkCommitSize({ name, driver }: Space, sessionId: string, count: number, bytes: number): void {
   if (bytes <= driver.maxCommitBytes) return;
   throw new HoldfastError(

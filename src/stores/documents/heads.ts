@@ -2,13 +2,14 @@
  * @module
  * Where sessions are: the projection, and past it the commit documents that it does not know of yet.
  *
- * A commit document is created only after the projection has come to the one before it, so it is one behind at most, for
- * as long as a commit takes, or since a crash between the two. Whoever sees that brings it up to date.
+ * It is behind for as long as a commit takes, or a moment longer where lists may be late, or since a crash. Whoever sees
+ * that brings it up to date.
  */
 import { HoldfastError } from "../../log/errors.ts";
 import type { SessionRecord } from "../../log/record.ts";
 import { decodeRecord, encodeRecord, heal } from "../../store/codec.ts";
-import type { Projection, SessionDocument, StoredCommit } from "./driver.ts";
+import type { Projection, SessionDocument, SessionWithNext, StoredCommit } from "./driver.ts";
+import { endSession, isEnd } from "./end.ts";
 import { decodeEntries } from "./entries.ts";
 import type { Base, Space } from "./space.ts";
 import { sessionKey } from "./space.ts";
@@ -18,7 +19,12 @@ export interface Head extends Base {
   readonly key: string;
   readonly id: string;
   readonly record?: SessionRecord;
+  /** Its log was ended, and the session document is about to be deleted. */
+  readonly isEnded?: true;
 }
+
+/** Places that one step looks at past a projection that is behind. */
+const PROBES = 8;
 
 /** Whether projections that are behind must be brought up to date, or only may. */
 export type Healing = "must" | "may";
@@ -30,8 +36,15 @@ export async function findRecords(
 ): Promise<(SessionRecord | undefined)[]> {
   const unique = [...new Set(ids)];
   const heads = await readHeads(space, unique, "may");
-  const records = new Map(unique.map((id, index) => [id, heads[index]?.record]));
+  const ended = heads.flatMap((head) => (head?.isEnded ? head : []));
+  // What was read is right without it, and reading must go on where nothing can be written.
+  await Promise.allSettled(ended.map((head) => endSession(space, head)));
+  const records = new Map(unique.map((id, index) => [id, recordOf(heads[index])]));
   return ids.map((id) => records.get(id));
+}
+
+function recordOf(head: Head | undefined): SessionRecord | undefined {
+  return head?.isEnded ? undefined : head?.record;
 }
 
 /** Where each session is, `undefined` where there is no document of it. */
@@ -41,65 +54,92 @@ export async function readHeads(
   healing: Healing,
 ): Promise<(Head | undefined)[]> {
   if (ids.length === 0) return [];
-  const documents = await space.driver.getSessions(
-    ids.map((id) => sessionKey(space.path, id)),
-    true,
+  const keys = ids.map((id) => sessionKey(space.path, id));
+  const rows = await withNext(space, keys);
+  const present = rows.flatMap(({ session, next }) => (session ? [{ session, next }] : []));
+  const heads = await headsOf(
+    space,
+    present.map(({ session }) => session),
+    healing,
+    present.map(({ next }) => next),
   );
-  const present = documents.filter((document) => document !== undefined);
-  const heads = await headsOf(space, present, healing);
   const byKey = new Map(heads.map((head) => [head.key, head]));
-  return documents.map((document) => document && byKey.get(document.key));
+  return rows.map(({ session }) => session && byKey.get(session.key));
 }
 
-/** Where the sessions are of which these documents tell, in the same order. */
+async function withNext({ driver }: Space, keys: readonly string[]): Promise<readonly SessionWithNext[]> {
+  if (driver.getSessionsWithNext) return driver.getSessionsWithNext(keys);
+  return (await driver.getSessions(keys, true)).map((session) => ({ session }));
+}
+
+/**
+ * Where the sessions are of which these documents tell, in the same order.
+ *
+ * @param known of each the commit document past its projection, as far as that is known.
+ */
 export async function headsOf(
   space: Space,
   documents: readonly SessionDocument[],
   healing: Healing,
+  known: readonly SessionWithNext["next"][] = [],
 ): Promise<Head[]> {
   const heads = documents.map((document) => headOf(space, document));
   const past: StoredCommit[][] = heads.map(() => []);
-  let behind = heads.map((_, index) => index);
-  while (behind.length > 0) {
-    const next = await space.driver.getCommits(
-      behind.map((index) => {
-        const { life = "", ordinal = 0 } = heads[index] ?? {};
-        return { life, ordinal: ordinal + 1 };
-      }),
-    );
-    behind = behind.filter((index, at) => {
-      const head = heads[index];
-      const commit = next[at];
-      if (!head || !commit) return false;
-      heads[index] = fold(space, head, commit);
-      past[index]?.push(commit);
-      return true;
+  /** Takes the next commit of a session; whether there may be another one. */
+  const take = (index: number, commit: StoredCommit | undefined): boolean => {
+    const head = heads[index];
+    if (!head || !commit) return false;
+    if (isEnd(commit)) {
+      heads[index] = { ...head, isEnded: true };
+      return false;
+    }
+    heads[index] = fold(space, head, commit);
+    past[index]?.push(commit);
+    return true;
+  };
+  let behind = heads.flatMap((_, index) => {
+    const next = known[index];
+    return next !== "none" && (next === undefined || take(index, next)) ? [index] : [];
+  });
+  for (let probes = known.length > 0 ? PROBES : 1; behind.length > 0; probes = PROBES) {
+    const places = behind.flatMap((index) => {
+      const { life = "", ordinal = 0 } = heads[index] ?? {};
+      return Array.from({ length: probes }, (_, at) => ({ life, ordinal: ordinal + 1 + at }));
     });
+    const next = await space.driver.getCommits(places);
+    behind = behind.filter((index, at) =>
+      next.slice(at * probes, (at + 1) * probes).every((commit) => take(index, commit)),
+    );
   }
   await healProjections(space, heads, past, healing);
   return heads;
 }
 
 async function healProjections(
-  { driver, path }: Space,
+  { driver, path, late }: Space,
   heads: readonly Head[],
   past: readonly (readonly StoredCommit[])[],
   healing: Healing,
 ): Promise<void> {
   const projections = heads.flatMap((head, index): Projection[] => {
-    const { key, life, ordinal, from, record } = head;
+    const { key, life, ordinal, from, record, isEnded } = head;
     const commits = past[index] ?? [];
-    if (commits.length === 0 || !record) return [];
+    if (commits.length === 0 || !record || isEnded) return [];
     return [{ key, space: path, life, ordinal, from, record, text: encodeRecord(record), commits }];
   });
   if (projections.length === 0) return;
+  if (healing === "may" && late) {
+    for (const projection of projections) late.add(projection);
+    return;
+  }
   const healed = driver.advance(projections);
   // What was read is right without it, and reading must go on where nothing can be written.
   if (healing === "may") await Promise.allSettled([healed]);
   else await healed;
 }
 
-function headOf({ name }: Space, document: SessionDocument): Head {
+/** Where a session is as far as its document tells. */
+export function headOf({ name }: Space, document: SessionDocument): Head {
   const { record, ...rest } = document;
   if (record === undefined) return rest;
   return { ...rest, record: decodeRecord(record, document.id, name) };

@@ -7,7 +7,8 @@ import type { Keyset } from "../../store/query.ts";
 import { decodeCursor, encodeCursor, matches } from "../../store/query.ts";
 import type { Page, StoreQuery } from "../../store/store.ts";
 import type { SessionDocument } from "./driver.ts";
-import { headsOf } from "./heads.ts";
+import type { Head } from "./heads.ts";
+import { headOf, headsOf } from "./heads.ts";
 import type { Space } from "./space.ts";
 
 /** Documents that one step reads where most of them may not match. */
@@ -48,8 +49,8 @@ async function* walk(
   let count = Math.min(query.limit + 1, WALK_AT_ONCE);
   for (;;) {
     const rows = await space.driver.listSessions(space.path, query, from, count);
-    for (const { record } of await headsOf(space, rows, "may")) {
-      if (!record || seen.has(record.id) || !matches(record, query)) continue;
+    for (const { record, isEnded } of await listedHeads(space, rows)) {
+      if (!record || isEnded || seen.has(record.id) || !matches(record, query)) continue;
       if (before && comparePlaces(placeOf(record, query), before) >= 0) continue;
       seen.add(record.id);
       yield record;
@@ -59,6 +60,17 @@ async function* walk(
     from = placeOf(last, query);
     count = WALK_AT_ONCE;
   }
+}
+
+/**
+ * Where listed sessions are. Projections keep up with acknowledged commits, or soon will, so a list is one request; past
+ * one that tells of no commit is looked at once. What crashes left behind where lists may be late is seen to meanwhile.
+ */
+async function listedHeads(space: Space, rows: readonly SessionDocument[]): Promise<Head[]> {
+  const begun = rows.filter(({ ordinal }) => ordinal === 0);
+  const settled = new Map((await headsOf(space, begun, "may")).map((head) => [head.key, head]));
+  space.late?.check(() => headsOf(space, rows, "may"));
+  return rows.map((row) => settled.get(row.key) ?? headOf(space, row));
 }
 
 type Listed = Pick<SessionDocument, "id" | "createdAt" | "updatedAt">;

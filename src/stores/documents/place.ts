@@ -4,6 +4,7 @@
  */
 import type { Commit, CommitOutcome } from "../../store/store.ts";
 import type { CommitDocument, Reservation } from "./driver.ts";
+import { endSession } from "./end.ts";
 import type { Head } from "./heads.ts";
 import { readHeads } from "./heads.ts";
 import type { Outcomes, Pending, Placed } from "./pending.ts";
@@ -11,47 +12,54 @@ import type { Base, Space } from "./space.ts";
 import { newToken } from "./space.ts";
 
 /**
- * Finds the place of each commit, and settles those that have none: they conflict, or were sent before. Creations of what
- * was removed just now are to begin again.
+ * Finds the place of each item, and settles those that have none: they conflict, or were sent before. Creations of what
+ * was removed just now are to begin again, and several commits that do not go together are to be split.
  */
 export async function place(
   space: Space,
   open: readonly Pending[],
   outcomes: Outcomes,
   mayRecall: boolean,
-): Promise<{ placed: Placed[]; again: Pending[] }> {
+): Promise<{ placed: Placed[]; again: Pending[]; split: Pending[] }> {
   const bases = new Map<Pending, Base>(mayRecall ? recall(space, open) : []);
   for (const [item, base] of await reserve(
     space,
-    open.filter(({ commit }) => commit.expectedVersion === 0),
+    open.filter(({ first }) => first.expectedVersion === 0),
   ))
     bases.set(item, base);
 
   const unknown = open.filter((item) => !bases.has(item));
   const heads = await readHeads(
     space,
-    unknown.map(({ commit }) => commit.sessionId),
+    unknown.map(({ first }) => first.sessionId),
     "must",
   );
   const refused = new Map<Pending, Head | undefined>();
   for (const [index, item] of unknown.entries()) {
-    const head = heads[index];
-    if (head && isAt(head, item.commit)) bases.set(item, head);
+    let head = heads[index];
+    if (head?.isEnded) {
+      await endSession(space, head);
+      head = undefined;
+    }
+    if (head && isAt(head, item.first)) bases.set(item, head);
     else refused.set(item, head);
   }
   const taken = await findTaken(space, open, (item) => bases.get(item) ?? refused.get(item));
   const placed: Placed[] = [];
   const again: Pending[] = [];
+  const split: Pending[] = [];
   for (const item of open) {
     const duplicate = taken.get(item);
     const base = bases.get(item);
     const head = refused.get(item);
-    if (duplicate) outcomes[item.position] = duplicate;
-    else if (base) placed.push({ item, base, document: documentOf(item, base) });
-    else if (head === undefined && item.commit.expectedVersion === 0) again.push(item);
-    else outcomes[item.position] = conflict(head);
+    const [part, ...others] = item.parts;
+    if (base && !duplicate) placed.push({ item, base, document: documentOf(item, base) });
+    else if (others.length > 0 || !part) split.push(item);
+    else if (duplicate) outcomes[part.position] = duplicate;
+    else if (head === undefined && item.first.expectedVersion === 0) again.push(item);
+    else outcomes[part.position] = conflict(head);
   }
-  return { placed, again };
+  return { placed, again, split };
 }
 
 function conflict(head: Head | undefined): CommitOutcome {
@@ -62,7 +70,7 @@ function conflict(head: Head | undefined): CommitOutcome {
 function* recall({ bases }: Space, open: readonly Pending[]): Iterable<[Pending, Base]> {
   for (const item of open) {
     const base = bases.get(item.draft.key);
-    if (base && item.commit.expectedVersion > 0 && isAt(base, item.commit)) yield [item, base];
+    if (base && item.first.expectedVersion > 0 && isAt(base, item.first)) yield [item, base];
   }
 }
 
@@ -70,13 +78,13 @@ function* recall({ bases }: Space, open: readonly Pending[]): Iterable<[Pending,
 async function reserve(space: Space, creations: readonly Pending[]): Promise<[Pending, Base][]> {
   if (creations.length === 0) return [];
   const reservations = creations.map(
-    ({ commit, draft }): Reservation => ({
+    ({ last, draft }): Reservation => ({
       key: draft.key,
       space: space.path,
-      id: commit.sessionId,
+      id: last.sessionId,
       life: newToken(),
       atMs: Date.now(),
-      record: commit.record,
+      record: last.record,
     }),
   );
   const made = await space.driver.reserve(reservations);
@@ -99,7 +107,7 @@ function isAt(base: Base, { expectedVersion, entries, record }: Commit): boolean
 
 /** Those of which the log holds one of their callers' ids already. */
 async function findTaken(
-  { driver }: Space,
+  { driver, late }: Space,
   open: readonly Pending[],
   baseOf: (item: Pending) => Base | undefined,
 ): Promise<Map<Pending, CommitOutcome>> {
@@ -112,7 +120,9 @@ async function findTaken(
   const found = await driver.findIds(lookups);
   return new Map(
     asked.flatMap((item, index): [Pending, CommitOutcome][] => {
-      const place = found[index];
+      const { life = "", ids = [] } = lookups[index] ?? {};
+      let place = found[index];
+      for (const id of late ? ids : []) place ??= late?.findId(item.draft.key, life, id);
       return place ? [[item, { status: "duplicate", entryId: place.id, seq: place.seq }]] : [];
     }),
   );

@@ -48,7 +48,9 @@ export async function readLife(
   const { after, upTo = Number.MAX_SAFE_INTEGER, limit, reverse = false } = range;
   const types = range.types && new Set(range.types);
   const found: Entry[] = [];
-  const wanted = { after, upTo, reverse, limit, ...(types && { types: [...types] }) };
+  const { ordinal, seq } = session;
+  const newest = { ordinal, seq };
+  const wanted = { after, upTo, reverse, limit, newest, ...(types && { types: [...types] }) };
   for await (const commit of driver.readCommits(session.life, wanted)) {
     const entries = decodeEntries(commit, session.id, name, { after, upTo, types });
     for (const entry of reverse ? entries.reverse() : entries) {

@@ -2,18 +2,18 @@
  * @module
  * Removes sessions, and what crashes have left of them.
  *
- * A life ends when its session document is deleted. Its commits go after that. A marker, set before, says that the life
- * may have to be cleaned up after: when the remover crashes between, and when a commit that was on its way arrives later
- * and its writer crashes before taking it away again. The marker holds two hashes and a time, nothing of the session.
+ * See `end.ts` for how a life ends. A marker, set before, says that the life is to be cleaned up after: its ends go once
+ * nobody can still be writing to it, and with them what a crash of the remover has left. Markers and ends hold two hashes,
+ * a number and a time, nothing of the session.
  */
 import { isExpired } from "../../log/record.ts";
 import type { SessionDocument } from "./driver.ts";
+import { ATTEMPT_MS } from "./driver.ts";
+import { endAt, endLog, endSession } from "./end.ts";
 import { headsOf } from "./heads.ts";
 import type { Space } from "./space.ts";
 import { sessionKey } from "./space.ts";
 
-/** No attempt to commit lasts as long: what is then left of a life, or of a creation, is of a crash. */
-const ATTEMPT_MS = 3_600_000;
 /** Markers that one removal looks at. */
 const MARKERS_AT_ONCE = 10;
 const SWEEP_AT_ONCE = 100;
@@ -21,51 +21,59 @@ const SWEEP_AT_ONCE = 100;
 /** Whether there was anything. */
 export async function removeSession(space: Space, id: string): Promise<boolean> {
   const key = sessionKey(space.path, id);
-  for (;;) {
-    const [session] = await space.driver.getSessions([key], false);
-    if (!session) return false;
-    const isThere = session.ordinal > 0 || (await isBegun(space, session));
-    // What is only reserved is deleted where it is still just that.
-    if (await endLife(space, session, isThere ? undefined : 0)) {
-      await cleanUp(space, MARKERS_AT_ONCE);
-      return isThere;
-    }
-    if (isThere) return false;
-  }
+  const [session] = await space.driver.getSessions([key], false);
+  if (!session) return false;
+  await mark(space, session);
+  const { ordinal, isOwn } = await endLog(space, session);
+  await takeAway(space, session, ordinal);
+  await cleanUp(space, MARKERS_AT_ONCE);
+  // What was only reserved is no session; what another one ended was there for that one.
+  return isOwn && ordinal > 1;
 }
 
-/** Whether a life at ordinal 0 has a commit that its session document does not know of yet. */
-async function isBegun({ driver }: Space, { life }: SessionDocument): Promise<boolean> {
-  const [commit] = await driver.getCommits([{ life, ordinal: 1 }]);
-  return commit !== undefined;
-}
+type Ended = Pick<SessionDocument, "key" | "life">;
 
-/** Ends a life, where the session is at `ordinal` if that is given; whether this call did. */
-async function endLife(
-  { driver, bases }: Space,
-  { key, life }: Pick<SessionDocument, "key" | "life">,
-  ordinal?: number,
-): Promise<boolean> {
+async function mark({ driver }: Space, { key, life }: Ended): Promise<void> {
   await driver.putMarker({ life, key, atMs: Date.now() });
-  bases.delete(key);
-  if (!(await driver.deleteSession(key, life, ordinal))) return false;
-  await driver.deleteLife(life);
-  return true;
+}
+
+async function takeAway(space: Space, session: Ended, end: number): Promise<void> {
+  await endSession(space, session);
+  await space.driver.deleteLife(session.life, end);
+}
+
+/** Ends a life where nothing was committed to it past `ordinal`; whether that is so. */
+async function removeAt(space: Space, session: Ended, ordinal: number): Promise<boolean> {
+  await mark(space, session);
+  const end = await endAt(space, session, ordinal + 1);
+  if (end) await takeAway(space, session, end.ordinal);
+  return end?.isOwn === true;
 }
 
 /** Ends lives that were marked long ago for good: what is left of them goes, and then the marker. */
-async function cleanUp({ driver }: Space, limit: number): Promise<void> {
+async function cleanUp(space: Space, limit: number): Promise<void> {
+  const { driver } = space;
   const markers = await driver.getMarkers(Date.now() - ATTEMPT_MS, limit);
   if (markers.length === 0) return;
   const sessions = await driver.getSessions(
     markers.map(({ key }) => key),
-    false,
+    true,
   );
   for (const [index, marker] of markers.entries()) {
-    // Whoever set the marker may have crashed before the life was ended; then it goes on.
-    if (sessions[index]?.life !== marker.life) await driver.deleteLife(marker.life);
+    const session = sessions[index];
+    // Whoever set the marker may have crashed before the log was ended; then the life goes on.
+    const isOver = session?.life !== marker.life || (await isEnded(space, session));
+    if (isOver) {
+      if (session?.life === marker.life) await endSession(space, session);
+      await driver.deleteLife(marker.life);
+    }
     await driver.dropMarker(marker);
   }
+}
+
+async function isEnded(space: Space, session: SessionDocument): Promise<boolean> {
+  const [head] = await headsOf(space, [session], "may");
+  return head?.isEnded === true;
 }
 
 /**
@@ -89,7 +97,7 @@ export async function sweepSpace(space: Space, nowMs: number, limit: number): Pr
       done.add(head.life);
       if (!head.record || !isExpired(head.record, nowMs)) continue;
       // Where it was written to since, its time may have moved.
-      if (await endLife(space, head, head.ordinal)) swept.push(head.id);
+      if (await removeAt(space, head, head.ordinal)) swept.push(head.id);
     }
   }
   return swept;
@@ -98,5 +106,5 @@ export async function sweepSpace(space: Space, nowMs: number, limit: number): Pr
 /** Creations that crashed: those that were committed get their place in the lists, the others are taken away. */
 async function settleReserved(space: Space): Promise<void> {
   const rows = await space.driver.listReserved(space.path, Date.now() - ATTEMPT_MS, SWEEP_AT_ONCE);
-  for (const head of await headsOf(space, rows, "must")) if (!head.record) await endLife(space, head, 0);
+  for (const head of await headsOf(space, rows, "must")) if (!head.record) await removeAt(space, head, 0);
 }

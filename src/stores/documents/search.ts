@@ -81,7 +81,8 @@ async function findSessions(
   for (const key of keys) sessions.set(key, undefined);
   const present = documents.filter((document) => document !== undefined);
   for (const head of await headsOf(space, present, "may"))
-    if (head.record && matches(head.record, query)) sessions.set(head.key, { head, entries: [] });
+    if (head.record && !head.isEnded && matches(head.record, query))
+      sessions.set(head.key, { head, entries: [] });
 }
 
 /** Keeps `times` the newest ones, newest first, at most `count`. */

@@ -5,6 +5,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import type { StoreCapabilities } from "../../store/store.ts";
 import type { DocumentDriver } from "./driver.ts";
+import type { Late } from "./late.ts";
 
 export interface Space {
   /** The store's name, for messages. */
@@ -13,11 +14,13 @@ export interface Space {
   readonly capabilities: StoreCapabilities;
   readonly driver: DocumentDriver;
   readonly bases: Bases;
+  /** Where lists may be late: what writes the projections. */
+  readonly late?: Late | undefined;
 }
 
 /**
- * Where a session was: its commit document `ordinal` led to `version`. Of a life this stays true for ever, and it is
- * only noted once the projection had come as far.
+ * Where a session was: its commit document `ordinal` led to `version`. Of a life this stays true for ever. It is only
+ * noted once the projection had come as far, or where this process is about to bring it there.
  */
 export interface Base {
   readonly life: string;
@@ -37,14 +40,21 @@ export interface Bases {
 
 /** Some 300 bytes each. */
 const MAX_BASES = 4096;
+/**
+ * Of a life that was ended nothing is left after an hour, not even its end, and who went on from here would not notice.
+ */
+const MAX_AGE_MS = 600_000;
 
 export function createBases(): Bases {
-  const bases = new Map<string, Base>();
+  const bases = new Map<string, { readonly base: Base; readonly atMs: number }>();
   return {
-    get: (key) => bases.get(key),
+    get(key) {
+      const noted = bases.get(key);
+      return noted && performance.now() - noted.atMs < MAX_AGE_MS ? noted.base : undefined;
+    },
     set(key, base) {
       bases.delete(key);
-      bases.set(key, base);
+      bases.set(key, { base, atMs: performance.now() });
       if (bases.size <= MAX_BASES) return;
       const [oldest] = bases.keys();
       if (oldest !== undefined) bases.delete(oldest);

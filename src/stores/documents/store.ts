@@ -9,6 +9,8 @@ import type { MigrationReport, SessionStore, StoreCapabilities } from "../../sto
 import { applyCommits } from "./commit.ts";
 import type { DocumentDriver } from "./driver.ts";
 import { findRecords } from "./heads.ts";
+import type { Late } from "./late.ts";
+import { createLate } from "./late.ts";
 import { listPage } from "./list.ts";
 import { readEntries } from "./read.ts";
 import { removeSession, sweepSpace } from "./remove.ts";
@@ -50,6 +52,7 @@ type Use = "read" | "write" | "raw";
 export function documentStore(options: DocumentStoreOptions): SessionStore {
   const { name, capabilities, toHoldfastError } = options;
   const bases = createBases();
+  let late: Late | undefined;
   const views = new Map<string, WeakRef<SessionStore>>();
   const closing = new AbortController();
   let isClosed = false;
@@ -58,7 +61,10 @@ export function documentStore(options: DocumentStoreOptions): SessionStore {
 
   const open = async (): Promise<DocumentEngine> => {
     if (isClosed) throw closedError(name);
-    opening ??= options.open();
+    opening ??= options.open().then((engine) => {
+      if (capabilities.listConsistency === "eventual") late = createLate(engine.driver, bases);
+      return engine;
+    });
     const current = opening;
     try {
       return await current;
@@ -95,7 +101,7 @@ export function documentStore(options: DocumentStoreOptions): SessionStore {
       await prepare(engine, "read");
       const { driver, changes } = engine;
       if (!changes) return;
-      const space = { name, path, capabilities, driver, bases };
+      const space = { name, path, capabilities, driver, bases, late };
       yield* watchEntries(space, id, after, AbortSignal.any([signal, closing.signal]), changes);
     } catch (error) {
       throw isClosed ? closedError(name, error) : toHoldfastError(error, id);
@@ -114,7 +120,7 @@ export function documentStore(options: DocumentStoreOptions): SessionStore {
     const within =
       <T>(work: (space: Space) => Promise<T>) =>
       ({ driver }: DocumentEngine): Promise<T> =>
-        work({ name, path, capabilities, driver, bases });
+        work({ name, path, capabilities, driver, bases, late });
     return {
       name,
       capabilities,
@@ -171,6 +177,7 @@ export function documentStore(options: DocumentStoreOptions): SessionStore {
         const opened = opening;
         opening = undefined;
         if (!opened) return;
+        await late?.close();
         // An engine that never came to be needs no closing: whoever asked for it was told why.
         const [settled] = await Promise.allSettled([opened]);
         if (settled.status === "fulfilled") await settled.value.close();

@@ -21,6 +21,7 @@ export interface MongodbCollection {
   find(filter: object, options?: object): MongodbCursor;
   insertMany(documents: readonly object[], options?: object): Promise<object>;
   updateOne(filter: object, update: object, options?: object): Promise<{ readonly matchedCount: number }>;
+  updateMany(filter: object, update: object, options?: object): Promise<object>;
   deleteOne(filter: object, options?: object): Promise<{ readonly deletedCount: number }>;
   deleteMany(filter: object, options?: object): Promise<{ readonly deletedCount: number }>;
   createIndexes(indexes: object[], options?: object): Promise<unknown>;

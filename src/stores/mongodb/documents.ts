@@ -5,8 +5,8 @@
  * A session document: `_id` key, `space`, `id`, `life`, `ordinal`, `version`, `seq`, `from`, `record` (text), what lists
  * filter and sort by, `meta` (one text for each metadata key with a plain value), `reservedAt` until the first commit.
  *
- * A commit document: `_id` life/ordinal, `life`, `ordinal`, `key`, `space`, `attempt`, `first`, `last`, `at`, `since`,
- * `types`, `entries` (text), `ids` (life and caller's id, as one text each) with `seqs`, `words` (namespace and word).
+ * A commit document: `_id` life/ordinal, `block` life/(ordinal ÷ 16), `life`, `ordinal`, `key`, `space`, `attempt`, `first`, `last`, `at`, `since`,
+ * `madeAt`, `types`, `entries` (text), `ids` (life and caller's id, as one text each) with `seqs`, `words` (namespace and word).
  */
 import { createHash } from "node:crypto";
 import { HoldfastError } from "../../log/errors.ts";
@@ -27,6 +27,14 @@ const ORDINAL_DIGITS = 12;
 
 export function commitId({ life, ordinal }: CommitPlace): string {
   return `${life}/${String(ordinal).padStart(ORDINAL_DIGITS, "0")}`;
+}
+
+/** Commits of one block: read together, where the end of a log is read. */
+export const BLOCK = 16;
+
+/** What the commit documents of a life share that have about this ordinal. */
+export function blockOf(life: string, ordinal: number): string {
+  return `${life}/${Math.floor(ordinal / BLOCK)}`;
 }
 
 /** The ids of the commit documents of a life. */
@@ -97,11 +105,19 @@ export function commitDocument(commit: CommitDocument): Record<string, unknown> 
   const words = wordsOf(texts).map((word) => prefix + word);
   return {
     _id: commitId(commit),
+    block: blockOf(life, ordinal),
+    madeAt: Date.now(),
     ...{ life, ordinal, key, space, attempt, first, last, at, since, types, entries },
     ...(ids.length > 0 && { ids: ids.map(({ id }) => idKey(life, id)), seqs: ids.map(({ seq }) => seq) }),
     ...(words.length > 0 && { words }),
   };
 }
+
+/** What makes a commit document the end of its life. */
+export const AS_END: object = {
+  $set: { first: 0, last: 0, at: 0, since: 0, attempt: "", space: "", entries: "" },
+  $unset: { types: "", ids: "", seqs: "", words: "" },
+};
 
 /** @throws STORE_CORRUPT for what is no session document. */
 export function parseSession(value: unknown, collection: string): SessionDocument {

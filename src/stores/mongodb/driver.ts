@@ -4,7 +4,6 @@
  */
 
 import type {
-  CommitPlace,
   CommitRange,
   DocumentDriver,
   EntryPlace,
@@ -14,9 +13,14 @@ import type {
   SessionDocument,
   StoredCommit,
 } from "../documents/driver.ts";
+import { ATTEMPT_MS } from "../documents/driver.ts";
+import { isEnd } from "../documents/end.ts";
 import type { MongodbCollection } from "./client.ts";
 import type { Collections } from "./collections.ts";
 import {
+  AS_END,
+  BLOCK,
+  blockOf,
   columnsOf,
   commitDocument,
   commitId,
@@ -39,6 +43,12 @@ const MAX_RECORD_BYTES = 4 * 1024 * 1024;
 /** Commands that are sent before the first has answered; a client has 100 connections unless it was told otherwise. */
 const AT_ONCE = 32;
 
+/** As many documents are asked for one by one, for servers that find only plain values quickly. */
+const FEW = 8;
+
+/** Blocks that are read one by one before a query looks for all that is left. */
+const MAX_BLOCKS = 4;
+
 /** Commit documents that one answer of the server holds at most. */
 const READ_AT_ONCE = 100;
 
@@ -46,7 +56,7 @@ const READ_AT_ONCE = 100;
 const DUPLICATE_KEY = 11_000;
 
 /** What is never read back: it is for indexes. */
-const COMMIT_FIELDS = { words: 0, types: 0 };
+const COMMIT_FIELDS = { words: 0, types: 0, block: 0 };
 const SESSION_FIELDS = { meta: 0 };
 
 export function mongodbDriver(collections: Collections): DocumentDriver {
@@ -58,8 +68,12 @@ export function mongodbDriver(collections: Collections): DocumentDriver {
     (await sessions.find(filter, { projection: SESSION_FIELDS, ...options }).toArray()).map(toSession);
 
   async function* readCommits(life: string, range: CommitRange): AsyncGenerator<StoredCommit> {
-    const { after, upTo, reverse, types, limit } = range;
+    const { after, upTo, reverse, types, limit, newest } = range;
     if (upTo <= after) return;
+    if (reverse && newest && newest.ordinal > 0 && upTo >= newest.seq) {
+      yield* readEnd(life, newest.ordinal, range);
+      return;
+    }
     const isBounded = upTo < Number.MAX_SAFE_INTEGER;
     // The one that holds `upTo` comes by itself, so that both queries end where their index does.
     const edge = async (): Promise<StoredCommit[]> => {
@@ -80,6 +94,41 @@ export function mongodbDriver(collections: Collections): DocumentDriver {
     );
     for await (const found of cursor) yield toCommit(found);
     if (!reverse) yield* await edge();
+  }
+
+  /**
+   * The newest commits of a life, backward, by the one plain value that a block of them shares: whatever the log is long,
+   * on servers too that look for nothing else by an index. Then the others.
+   */
+  async function* readEnd(life: string, newest: number, range: CommitRange): AsyncGenerator<StoredCommit> {
+    const block = async (ordinal: number): Promise<StoredCommit[]> => {
+      const filter = { block: blockOf(life, ordinal) };
+      const found = await commits.find(filter, { projection: COMMIT_FIELDS }).toArray();
+      return found.map(toCommit).toSorted((a, b) => b.ordinal - a.ordinal);
+    };
+    let page = await block(newest + 1);
+    // Past what is known there may be commits of just now, or that crashes left.
+    for (let [top] = page; top && blockOf(life, top.ordinal + 1) !== blockOf(life, top.ordinal); ) {
+      const more = await block(top.ordinal + 1);
+      page = [...more, ...page];
+      [top] = more;
+    }
+    let lowest = range.upTo + 1;
+    // Commits are of one entry at least, so where nothing is left out there are no more blocks to read than these.
+    const blocks = Math.min(Math.ceil(range.limit / BLOCK) + 1, MAX_BLOCKS);
+    for (let count = 0; count < blocks; count += 1) {
+      const ordinal = newest + 1 - count * BLOCK;
+      // Before the block that holds the first one there is none.
+      if (ordinal < 0) return;
+      if (count > 0) page = await block(ordinal);
+      for (const commit of page) {
+        if (isEnd(commit) || commit.first > range.upTo) continue;
+        if (commit.last > range.after) yield commit;
+        if (commit.first <= range.after + 1) return;
+        lowest = commit.first;
+      }
+    }
+    yield* readCommits(life, { ...range, upTo: lowest - 1, newest: undefined });
   }
 
   const findId = async ({ life, ids }: IdLookup): Promise<EntryPlace | undefined> => {
@@ -108,31 +157,44 @@ export function mongodbDriver(collections: Collections): DocumentDriver {
     async getSessions(keys, withRecord) {
       if (keys.length === 0) return [];
       const projection = withRecord ? SESSION_FIELDS : { ...SESSION_FIELDS, record: 0 };
-      const found = await findSessions({ _id: oneOf(keys) }, { projection });
+      const unique = [...new Set(keys)];
+      const found =
+        unique.length <= FEW
+          ? (await Promise.all(unique.map((key) => findSessions({ _id: key }, { projection })))).flat()
+          : await findSessions({ _id: { $in: unique } }, { projection });
       const byKey = new Map(found.map((session) => [session.key, session]));
       return keys.map((key) => byKey.get(key));
     },
     advance: (projections) => inGroups(projections, AT_ONCE, advanceOne),
-    async deleteSession(key, life, ordinal) {
-      const filter = { _id: key, life, ...(ordinal !== undefined && { ordinal }) };
-      return (await sessions.deleteOne(filter)).deletedCount > 0;
+    async deleteSession(key, life) {
+      return (await sessions.deleteOne({ _id: key, life })).deletedCount > 0;
     },
 
     createCommits: (documents) => insertNew(commits, documents.map(commitDocument)),
     async getCommits(places) {
       if (places.length === 0) return [];
       const ids = places.map(commitId);
-      const found = await commits.find({ _id: oneOf(ids) }, { projection: COMMIT_FIELDS }).toArray();
-      const byId = new Map(found.map(toCommit).map((commit) => [commitId(commit), commit]));
+      const find = (filter: object): Promise<unknown[]> =>
+        commits.find(filter, { projection: COMMIT_FIELDS }).toArray();
+      const lives = Map.groupBy(places, ({ life }) => life);
+      const found =
+        lives.size <= FEW
+          ? await Promise.all(
+              [...lives].map(([life, ofLife]) => find({ life, _id: oneOf(ofLife.map(commitId)) })),
+            )
+          : [await find({ _id: oneOf(ids) })];
+      const byId = new Map(found.flat().map((value) => [commitId(toCommit(value)), toCommit(value)]));
       return ids.map((id) => byId.get(id));
     },
     readCommits,
     findIds: (lookups) => inGroups(lookups, AT_ONCE, findId),
-    async deleteCommit(place: CommitPlace) {
-      await commits.deleteOne({ _id: commitId(place) });
-    },
-    async deleteLife(life) {
-      await commits.deleteMany({ life });
+    async deleteLife(life, end) {
+      if (end !== undefined)
+        await commits.updateMany(
+          { life, madeAt: { $gt: Date.now() - ATTEMPT_MS }, last: { $gt: 0 } },
+          AS_END,
+        );
+      await commits.deleteMany({ life, ...(end !== undefined && { last: { $gt: 0 } }) });
     },
 
     async putMarker({ life, key, atMs }) {

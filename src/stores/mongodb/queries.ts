@@ -15,16 +15,20 @@ export function sortOf(query: StoreQuery): object {
   return { [timeField(query)]: -1, id: -1 };
 }
 
-/** What matches, past `before`. Values are compared as values: none is taken for an operator. */
+/**
+ * What matches, past `before`. Values are compared as values: none is taken for an operator. Each field stands by itself
+ * as far as that goes, for servers that look into no `$and`.
+ */
 export function listFilter(space: string, query: StoreQuery, before: Keyset | undefined): object {
   const { status, metadata, updatedBefore, updatedAfter, liveAt, expiredAt } = query;
-  const conditions: object[] = [
-    { space: equal(space) },
-    { status: status === undefined ? { $ne: "deleted" } : equal(status) },
-  ];
+  const fields: Record<string, unknown> = {
+    space: equal(space),
+    status: status === undefined ? { $ne: "deleted" } : equal(status),
+  };
+  const conditions: object[] = [];
   for (const field of ["userId", "agent", "parentId", "kind", "label"] as const) {
     const value = query[field];
-    if (value !== undefined) conditions.push({ [field]: equal(storedText(value)) });
+    if (value !== undefined) fields[field] = equal(storedText(value));
   }
   for (const [key, value] of Object.entries(metadata ?? {})) {
     const meta = metaKey(key, value);
@@ -40,7 +44,7 @@ export function listFilter(space: string, query: StoreQuery, before: Keyset | un
     conditions.push({ [field]: { $lte: before.at } });
     conditions.push({ $or: [{ [field]: { $lt: before.at } }, { id: { $lt: storedText(before.id) } }] });
   }
-  return { $and: conditions };
+  return { ...fields, ...(conditions.length > 0 && { $and: conditions }) };
 }
 
 function equal(value: string): object {

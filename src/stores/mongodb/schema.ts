@@ -7,7 +7,7 @@ import { HoldfastError } from "../../log/errors.ts";
 import { isPlainObject } from "../../log/values.ts";
 import type { MigrationReport } from "../../store/store.ts";
 import { newToken } from "../documents/space.ts";
-import type { MongodbCollection } from "./client.ts";
+import type { MongodbCollection, MongodbDatabase } from "./client.ts";
 import type { Collections } from "./collections.ts";
 import { insertNew } from "./driver.ts";
 import { codeOf, NAME } from "./errors.ts";
@@ -25,6 +25,8 @@ interface Index {
   readonly name: string;
   readonly key: Readonly<Record<string, 1 | -1>>;
   readonly sparse?: true;
+  /** Whether its field holds several values, each of which is to be found. */
+  readonly isOfMany?: true;
 }
 
 const INDEXES: Readonly<Record<Exclude<keyof Collections, "meta">, readonly Index[]>> = {
@@ -39,8 +41,9 @@ const INDEXES: Readonly<Record<Exclude<keyof Collections, "meta">, readonly Inde
   ],
   commits: [
     { name: "holdfast_log", key: { life: 1, last: 1 } },
-    { name: "holdfast_ids", key: { ids: 1 }, sparse: true },
-    { name: "holdfast_words", key: { words: 1 }, sparse: true },
+    { name: "holdfast_block", key: { block: 1 } },
+    { name: "holdfast_ids", key: { ids: 1 }, sparse: true, isOfMany: true },
+    { name: "holdfast_words", key: { words: 1 }, sparse: true, isOfMany: true },
   ],
   ended: [{ name: "holdfast_at", key: { at: 1 } }],
 };
@@ -50,13 +53,20 @@ const INDEXES: Readonly<Record<Exclude<keyof Collections, "meta">, readonly Inde
  *
  * @throws MIGRATION_REQUIRED where a newer release has written here, or an index of the same name is of other fields.
  */
-export async function migrateSchema(collections: Collections): Promise<MigrationReport> {
+export async function migrateSchema(
+  database: MongodbDatabase,
+  collections: Collections,
+): Promise<MigrationReport> {
   const from = await readVersion(collections);
-  if (from === VERSION && (await missingIndexes(collections)).length === 0)
+  const hasMultikey = await isMultikey(database);
+  if (from === VERSION && (await missingIndexes(collections, hasMultikey)).length === 0)
     return { store: NAME, from, to: VERSION, steps: [] };
   return withLock(collections, async () => {
-    const missing = await missingIndexes(collections);
-    for (const { collection, indexes } of missing) await collection.createIndexes(indexes);
+    const missing = await missingIndexes(collections, hasMultikey);
+    for (const { collection, indexes } of missing)
+      await collection.createIndexes(
+        indexes.map(({ name, key, sparse }) => ({ name, key, ...(sparse && { sparse }) })),
+      );
     const isNew = (await insertNew(collections.meta, [{ _id: SCHEMA_ID, version: VERSION }]))[0] === true;
     const made = missing.flatMap(({ collection, indexes }) =>
       indexes.map(({ name }) => `made index ${name} of ${collection.collectionName}`),
@@ -70,12 +80,22 @@ interface Missing {
   readonly indexes: Index[];
 }
 
-async function missingIndexes(collections: Collections): Promise<Missing[]> {
+/**
+ * Whether an index of a list has an entry for each of its values. FerretDB 1 makes one entry of the whole list, which
+ * nothing is found by, and refuses documents where it is longer than 2,704 bytes.
+ */
+async function isMultikey(database: MongodbDatabase): Promise<boolean> {
+  const { ferretdbVersion }: { ferretdbVersion?: unknown } = await database.command({ buildInfo: 1 });
+  return typeof ferretdbVersion !== "string" || !/^v?1\./.test(ferretdbVersion);
+}
+
+async function missingIndexes(collections: Collections, hasMultikey: boolean): Promise<Missing[]> {
   const missing: Missing[] = [];
   for (const key of ["sessions", "commits", "ended"] as const) {
     const collection = collections[key];
     const present = await indexesOf(collection);
-    const indexes = INDEXES[key].filter(({ name, key: fields }) => {
+    const indexes = INDEXES[key].filter(({ name, key: fields, isOfMany = false }) => {
+      if (isOfMany && !hasMultikey) return false;
       const found = present.get(name);
       if (found === undefined) return true;
       if (found === JSON.stringify(fields)) return false;

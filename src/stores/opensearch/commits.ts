@@ -11,6 +11,8 @@ import type {
   Projection,
   StoredCommit,
 } from "../documents/driver.ts";
+import { ATTEMPT_MS } from "../documents/driver.ts";
+import { isEnd } from "../documents/end.ts";
 import type { Fields } from "./answers.ts";
 import { listAt, numberOf, textOf } from "./answers.ts";
 import { ofSpace, spaceName } from "./conditions.ts";
@@ -21,7 +23,7 @@ import { holdsWord, wordsOf } from "./words.ts";
 
 export type CommitsDriver = Pick<
   DocumentDriver,
-  "createCommits" | "getCommits" | "readCommits" | "findIds" | "deleteCommit" | "deleteLife" | "searchCommits"
+  "createCommits" | "getCommits" | "readCommits" | "findIds" | "deleteLife" | "searchCommits"
 > & {
   /** Writes the ids of the commits that `projections` are about to move past. */
   writeIds(projections: readonly Projection[]): Promise<void>;
@@ -29,12 +31,39 @@ export type CommitsDriver = Pick<
   dropIds(projections: readonly Projection[]): Promise<void>;
 };
 
+/** Documents of one step of a removal. */
+const ENDS_AT_ONCE = 1024;
 const BOUNDS = ["first", "last"] as const;
 
 export function commitsDriver(documents: Documents, index: string, reach: Reach): CommitsDriver {
   const fetchAll = async (places: readonly CommitPlace[]): Promise<(StoredCommit | undefined)[]> => {
     const found = await documents.get(index, places.map(commitId));
     return found.map((one) => one && commitOf(one.source));
+  };
+
+  /** Makes ends of the documents before `end` that were created lately; answers with the lowest number of one. */
+  const endRecent = async (life: string, end: number): Promise<number> => {
+    const since = Date.now() - ATTEMPT_MS;
+    for (let from = end; ; ) {
+      const length = Math.min(from - 1, ENDS_AT_ONCE);
+      const ordinals = Array.from({ length }, (_, at) => from - 1 - at);
+      const found = await documents.get(
+        index,
+        ordinals.map((ordinal) => commitId({ life, ordinal })),
+        ["key", "madeAt"],
+      );
+      const old = found.findIndex((one) => numberOf(one?.source.madeAt) < since);
+      const recent = found.slice(0, old < 0 ? length : old);
+      await documents.write(
+        recent.map((one, at): Write => {
+          const ordinal = ordinals[at] ?? 0;
+          const source = { key: one?.source.key, life, ordinal, madeAt: one?.source.madeAt };
+          return { action: "index", index, id: commitId({ life, ordinal }), source };
+        }),
+      );
+      from -= recent.length;
+      if (old >= 0 || from <= 1) return from;
+    }
   };
 
   return {
@@ -44,7 +73,11 @@ export function commitsDriver(documents: Documents, index: string, reach: Reach)
           return { action: "create", index, id: commitId(commit), source: fieldsOf(commit) };
         }),
       );
-      return written.map(({ status }) => status === "done");
+      return written.map(({ status }, at) => {
+        const commit = commits[at];
+        if (status === "done" && commit && !isEnd(commit)) reach.note(commit.life, commit);
+        return status === "done";
+      });
     },
 
     getCommits: fetchAll,
@@ -56,12 +89,16 @@ export function commitsDriver(documents: Documents, index: string, reach: Reach)
         {
           name: life,
           reach,
-          fetch: (ordinals) => fetchAll(placesOf(ordinals)),
+          async fetch(ordinals) {
+            const found = await fetchAll(placesOf(ordinals));
+            return found.map((one) => (one && !isEnd(one) ? one : undefined));
+          },
           async fetchBounds(ordinals) {
             const found = await documents.get(index, placesOf(ordinals).map(commitId), BOUNDS);
-            return found.map(
-              (one) => one && { first: numberOf(one.source.first), last: numberOf(one.source.last) },
-            );
+            return found.map((one) => {
+              const bounds = { first: numberOf(one?.source.first), last: numberOf(one?.source.last) };
+              return one && !isEnd(bounds) ? bounds : undefined;
+            });
           },
         },
         range,
@@ -83,11 +120,15 @@ export function commitsDriver(documents: Documents, index: string, reach: Reach)
       });
     },
 
-    async deleteCommit(place) {
-      await documents.write([{ action: "delete", index, id: commitId(place) }]);
+    async deleteLife(life, end) {
+      const from = end === undefined ? undefined : await endRecent(life, end);
+      await documents.deleteWhere(index, {
+        bool: {
+          filter: { term: { life } },
+          ...(from !== undefined && { must_not: { range: { ordinal: { gte: from } } } }),
+        },
+      });
     },
-
-    deleteLife: (life) => documents.deleteWhere(index, { term: { life } }),
 
     async *searchCommits(space, terms, atMost) {
       const filter: Fields[] = [ofSpace(space), ...terms.map(holdsWord)];
@@ -134,7 +175,7 @@ function idsOf(projections: readonly Projection[]): [life: string, place: EntryP
   );
 }
 
-function commitId({ life, ordinal }: CommitPlace): string {
+export function commitId({ life, ordinal }: CommitPlace): string {
   return `${life}/${ordinal}`;
 }
 
@@ -147,13 +188,25 @@ function fieldsOf(commit: CommitDocument): Fields {
   const { key, space, life, ordinal, attempt, first, last, at, since, ids, entries, texts } = commit;
   const words = wordsOf(texts);
   return {
-    ...{ key, space: spaceName(space), life, ordinal, attempt, first, last, at, since, entries },
+    ...{
+      key,
+      space: spaceName(space),
+      life,
+      ordinal,
+      attempt,
+      first,
+      last,
+      at,
+      since,
+      entries,
+      madeAt: Date.now(),
+    },
     ...(ids.length > 0 && { ids: ids.map(({ id, seq }) => [id, seq]) }),
     ...(words.length > 0 && { words }),
   };
 }
 
-function commitOf(source: Fields): StoredCommit {
+export function commitOf(source: Fields): StoredCommit {
   return {
     key: textOf(source.key),
     life: textOf(source.life),

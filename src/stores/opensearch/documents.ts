@@ -29,6 +29,11 @@ export type Written =
   | { readonly status: "conflict" }
   | { readonly status: "missing" };
 
+export interface DocumentPlace {
+  readonly index: string;
+  readonly id: string;
+}
+
 export interface Found {
   readonly id: string;
   readonly source: Fields;
@@ -50,6 +55,8 @@ export interface Documents {
    * @param fields which fields are wanted. Default: all.
    */
   get(index: string, ids: readonly string[], fields?: readonly string[]): Promise<(Found | undefined)[]>;
+  /** As `get`, with all fields, of several indices in one request. */
+  getAll(places: readonly DocumentPlace[]): Promise<(Found | undefined)[]>;
   /** The documents that a search finds, in its order, with what they were sorted by. As of the last refresh. */
   search(index: string, body: Record<string, unknown>): Promise<Hit[]>;
   /** Makes what was written so far visible to searches. */
@@ -65,6 +72,10 @@ export interface Hit {
 
 /** OpenSearch takes 100 MB a request unless it is told otherwise; Amazon's small instances take 10 MB. */
 const MAX_REQUEST_BYTES = 8 * 1024 * 1024;
+/** What is read of the answer to a bulk. */
+const BULK_ANSWER = ["status", "error", "_seq_no", "_primary_term"]
+  .map((name) => `items.*.${name}`)
+  .join(",");
 /** Looking for a document costs some 10 µs; this bounds the text of one request. */
 const MAX_IDS = 4096;
 /** How long a large session may take to delete. */
@@ -100,6 +111,7 @@ export function documentsOver(send: Send, mayBeMissing: () => boolean): Document
         const answer = await send({
           method: "POST",
           path: "/_bulk",
+          query: { filter_path: BULK_ANSWER },
           lines: `${lines.join("\n")}\n`,
           isSentOnce: sending === "once",
         });
@@ -131,6 +143,16 @@ export function documentsOver(send: Send, mayBeMissing: () => boolean): Document
         for (const item of listAt(answer, "docs")) found.push(foundOf(item, mayBeMissing()));
       }
       return found;
+    },
+
+    async getAll(places) {
+      const answer = await send({
+        method: "POST",
+        path: "/_mget",
+        query: { preference: "_primary" },
+        body: { docs: places.map(({ index, id }) => ({ _index: index, _id: id })) },
+      });
+      return listAt(answer, "docs").map((item) => foundOf(item, mayBeMissing()));
     },
 
     async search(index, body) {

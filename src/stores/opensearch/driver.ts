@@ -3,8 +3,8 @@
  * OpenSearch as the document store needs it. Whatever must be seen at once is read by its id; only lists and searches ask
  * the index, which shows what was written before its last refresh.
  */
-import type { DocumentDriver } from "../documents/driver.ts";
-import { commitsDriver } from "./commits.ts";
+import type { DocumentDriver, SessionWithNext } from "../documents/driver.ts";
+import { commitId, commitOf, commitsDriver } from "./commits.ts";
 import type { Documents } from "./documents.ts";
 import type { OpenSearchIndices } from "./names.ts";
 import { createReach } from "./reach.ts";
@@ -17,13 +17,32 @@ const MAX_RECORD_BYTES = 8 * MEBIBYTE;
 
 export function createDriver(documents: Documents, names: OpenSearchIndices): DocumentDriver {
   const reach = createReach();
-  const { project, ...sessions } = sessionsDriver(documents, names.sessions, reach);
+  const { project, nextPlace, sessionIn, ...sessions } = sessionsDriver(documents, names.sessions, reach);
   const { writeIds, dropIds, ...commits } = commitsDriver(documents, names.commits, reach);
   return {
     maxCommitBytes: MAX_COMMIT_BYTES,
     maxRecordBytes: MAX_RECORD_BYTES,
     ...sessions,
     ...commits,
+
+    /** Of a session that was seen before it is known where to look, unless others have written to it since. */
+    async getSessionsWithNext(keys) {
+      const guesses = keys.map(nextPlace);
+      const places = keys.flatMap((key, at) => {
+        const guess = guesses[at];
+        const session = { index: names.sessions, id: key };
+        return guess ? [session, { index: names.commits, id: commitId(guess) }] : [session];
+      });
+      const found = (await documents.getAll(places)).values();
+      return keys.map((key, at): SessionWithNext => {
+        const session = sessionIn(key, found.next().value);
+        const guess = guesses[at];
+        const commit = guess && found.next().value;
+        if (session?.life !== guess?.life || session?.ordinal !== (guess?.ordinal ?? 0) - 1)
+          return { session };
+        return { session, next: commit ? commitOf(commit.source) : "none" };
+      });
+    },
 
     async advance(projections) {
       await writeIds(projections);

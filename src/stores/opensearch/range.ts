@@ -21,8 +21,12 @@ export interface Bounds {
   readonly last: number;
 }
 
-/** Documents of the first step, before anything is known of their size; one may be of many megabytes. */
+/** Documents of the first step of a search, before anything is known of their size; one may be of many megabytes. */
 export const FIRST_STEP = 16;
+/** Of a reader who says how many entries are wanted: most commits are of one or two. */
+const MAX_FIRST_STEP = 32;
+/** How many times as many as the step before a step may have, where only some types are wanted. */
+const GROWTH = 2;
 const MAX_STEP = 1024;
 /** What one step should hold, in UTF-16 units. */
 const STEP_LENGTH = 4 * 1024 * 1024;
@@ -33,13 +37,19 @@ const PROBES = 16;
 export async function* readRange(life: Life, range: CommitRange): AsyncGenerator<StoredCommit> {
   if (range.upTo <= range.after) return;
   let next = range.reverse ? await lastWithin(life, range.upTo) : await ordinalOf(life, range.after + 1);
-  let step = Math.max(1, Math.min(FIRST_STEP, range.limit)) + (range.reverse ? 1 : 0);
+  const direction = range.reverse ? -1 : 1;
+  // Backward the first place is one past what is known to be there.
+  let step = Math.max(1, Math.min(MAX_FIRST_STEP, range.limit)) + (range.reverse ? 1 : 0);
   let left = range.types ? Number.POSITIVE_INFINITY : range.limit;
-  for (;;) {
+  for (let isFirst = true; ; isFirst = false) {
     const from = next;
-    const direction = range.reverse ? -1 : 1;
     const ordinals = Array.from({ length: step }, (_, index) => from + direction * index);
     const page = await life.fetch(ordinals.filter((ordinal) => ordinal > 0));
+    if (range.reverse && isFirst && page[0] && page[0].last < range.upTo) {
+      // There is more than was known of: others have been committing.
+      next = await lastAfter(life, from);
+      continue;
+    }
     for (const commit of page) {
       if (!commit) {
         // Numbers have no holes, so this is the end of the log; or the start lies one past it.
@@ -54,7 +64,7 @@ export async function* readRange(life: Life, range: CommitRange): AsyncGenerator
     }
     next += direction * step;
     if (next < 1) return;
-    step = nextStep(page, left);
+    step = Math.min(nextStep(page, left), range.types ? step * GROWTH : MAX_STEP);
   }
 }
 
@@ -73,9 +83,19 @@ export function nextStep(page: readonly (StoredCommit | undefined)[], left: numb
 /** The number of the commit that holds the entry at `upTo`; one past the newest that is known, or more, where none does. */
 async function lastWithin(life: Life, upTo: number): Promise<number> {
   const newest = life.reach.points(life.name).at(-1);
-  if (!newest) return lastOrdinal(life);
-  // One commit may be there of which the session document does not tell yet.
+  if (!newest) return (await lastOrdinal(life)) + 1;
+  // Commits may be there of which the session document does not tell yet.
   return upTo <= newest.last ? ordinalOf(life, upTo) : newest.ordinal + 1;
+}
+
+/** The number of the newest commit where that of number `known` is there. */
+async function lastAfter({ fetchBounds }: Life, known: number): Promise<number> {
+  for (let last = known; ; last += PROBES) {
+    const from = last;
+    const bounds = await fetchBounds(Array.from({ length: PROBES }, (_, index) => from + 1 + index));
+    const missing = bounds.indexOf(undefined);
+    if (missing >= 0) return last + missing;
+  }
 }
 
 /** The number of the newest commit of a life of which nothing is known. */
