@@ -28,6 +28,8 @@ export interface BenchServer {
   readonly atLeastAtOnce?: number;
   /** How many times the bytes of its messages a conversation may take. */
   readonly atMostAtRest?: number;
+  /** How many messages and sessions it is measured with, where the usual ones take hours. */
+  readonly counts?: { readonly long: number; readonly longest: number; readonly sessions: number };
   /**
    * Bytes of what the store has written so far, by part; the index for search is the part `search`. With `isPacked`,
    * without what former versions of rows still take.

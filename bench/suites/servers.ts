@@ -179,7 +179,8 @@ async function bytes(bench: Bench, server: BenchServer): Promise<Row[]> {
 
 async function history(bench: Bench, server: BenchServer): Promise<Row[]> {
   const sessions = sessionsOf(server, "history");
-  const [longest, long] = bench.isQuick ? [5000, 2000] : [100_000, 10_000];
+  const usual = bench.isQuick ? { longest: 5000, long: 2000 } : { longest: 100_000, long: 10_000 };
+  const { longest, long } = server.counts ?? usual;
   const build = async (id: string, count: number): Promise<Session<BenchMessage>> => {
     const session = await sessions.create({ id, label: "bench" });
     // Many at a time, but for the last ones, which are read: they came one by one, as they do.
@@ -274,7 +275,7 @@ async function history(bench: Bench, server: BenchServer): Promise<Row[]> {
 }
 
 async function list(bench: Bench, server: BenchServer): Promise<Row[]> {
-  const total = bench.isQuick ? 5000 : 100_000;
+  const total = server.counts?.sessions ?? (bench.isQuick ? 5000 : 100_000);
   const view = server.store.namespace("list");
   const { ids, users } = await buildSessions(view, total);
   await server.settle?.();
