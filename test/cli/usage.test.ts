@@ -69,7 +69,7 @@ describe("wrong usage", () => {
     [["show"], /missing required argument 'id'/],
     [["prune", "--older-than", "soon"], /duration such as/],
     [["export"], /name the sessions to export, or pass --all/],
-    [["--store", "mongodb://x", "ls"], /there is no store "mongodb"/],
+    [["--store", "cassandra://x", "ls"], /there is no store "cassandra"/],
   ])("%j is told in one line and exits with 2", async (args, message) => {
     const folder = await temporaryFolder();
     const { code, stdout, stderr } = await holdfast(args, { cwd: folder });
