@@ -73,11 +73,16 @@ const DRIVERS: Readonly<Record<string, Readonly<Record<string, Open>>>> = {
 /** Where a transaction is several packets, the one that ends it. */
 const FINAL: Readonly<Record<string, string>> = { mysql: "COMMIT" };
 
+/**
+ * FerretDB 1.24 is asked for by one driver at a time, and goes away once nothing else is under way: with other tests at
+ * work on it, now and then it answered nobody for 20 seconds after all of its connections had been broken.
+ */
+const ALONE: readonly string[] = ["mongodb"];
+
 for (const [engine, start] of Object.entries(ENGINES)) {
-  const server = await start();
-  if (!server) continue;
-  afterAll(() => server.stop());
-  const port = Number(new URL(server.url).port);
+  const isAlone = ALONE.includes(engine);
+  const shared = isAlone ? undefined : await start();
+  const final = FINAL[engine];
   const drivers: Readonly<Record<string, Open>> = {
     ...DRIVERS[engine],
     async "a url"(url) {
@@ -85,18 +90,25 @@ for (const [engine, start] of Object.entries(ENGINES)) {
       return { store, close: () => store.close() };
     },
   };
-  const final = FINAL[engine];
+  if (shared) afterAll(() => shared.stop());
   for (const [driver, open] of Object.entries(drivers)) {
+    const server = isAlone ? await start() : shared;
+    if (!server) continue;
+    if (isAlone) afterAll(() => server.stop());
     describe.concurrent(driver, () =>
-      testServerFaults(`${engine} by ${driver}`, () => ({
-        port,
-        ...(final !== undefined && { final }),
-        open(through) {
-          const url = new URL(server.url);
-          url.port = String(through);
-          return open(url.href);
-        },
-      })),
+      testServerFaults(
+        `${engine} by ${driver}`,
+        () => ({
+          port: Number(new URL(server.url).port),
+          ...(final !== undefined && { final }),
+          open(through) {
+            const url = new URL(server.url);
+            url.port = String(through);
+            return open(url.href);
+          },
+        }),
+        isAlone,
+      ),
     );
   }
 }

@@ -27,8 +27,12 @@ const WORKERS = 8;
 const AWAY_MS = 1500;
 const RECOVERY_MS = 60_000;
 
-/** Registers the tests for one engine. */
-export function testServerFaults(name: string, server: () => FaultyServer): void {
+/**
+ * Registers the tests for one engine.
+ *
+ * @param isAlone whether the server goes away only once the other tests of this engine are over.
+ */
+export function testServerFaults(name: string, server: () => FaultyServer, isAlone = false): void {
   for (const fault of FAULTS) {
     test.concurrent(
       `${name}: ${fault}`,
@@ -82,56 +86,55 @@ export function testServerFaults(name: string, server: () => FaultyServer): void
     );
   }
 
-  test.concurrent(
-    `${name}: away for a while, with ${WORKERS} sessions at work`,
-    async () => {
-      await withProxy(name, server(), async ({ proxy, store, direct }) => {
-        const sessions = createSessions({ store });
-        const lanes = await Promise.all(
-          Array.from({ length: WORKERS }, async (_, index) => ({
-            session: await sessions.create({ id: `away-${index}` }),
-            acknowledged: [] as string[],
-            failed: [] as string[],
-          })),
-        );
-        let isOver = false;
-        const working = lanes.map(async ({ session, acknowledged, failed }) => {
-          for (let index = 0; !isOver; index += 1) {
-            const content = `${session.id} says ${index}`;
-            try {
-              await session.append({ role: "user", content });
-              acknowledged.push(content);
-            } catch (error) {
-              expect(error).toMatchObject({ code: "STORE_UNAVAILABLE", retryable: true });
-              failed.push(content);
-              await delay(20);
-            }
-          }
-        });
-        for (let round = 0; round < 2; round += 1) {
-          await delay(200);
-          expect(proxy.down()).toBeGreaterThan(0);
-          await delay(AWAY_MS);
-          proxy.heal();
-          const counts = lanes.map(({ acknowledged }) => acknowledged.length);
-          const until = Date.now() + RECOVERY_MS / 3;
-          while (
-            Date.now() < until &&
-            lanes.some(({ acknowledged }, index) => acknowledged.length <= (counts[index] ?? 0))
-          )
+  test(`${name}: away for a while, with ${WORKERS} sessions at work`, {
+    concurrent: !isAlone,
+    timeout: RECOVERY_MS,
+  }, async () => {
+    await withProxy(name, server(), async ({ proxy, store, direct }) => {
+      const sessions = createSessions({ store });
+      const lanes = await Promise.all(
+        Array.from({ length: WORKERS }, async (_, index) => ({
+          session: await sessions.create({ id: `away-${index}` }),
+          acknowledged: [] as string[],
+          failed: [] as string[],
+        })),
+      );
+      let isOver = false;
+      const working = lanes.map(async ({ session, acknowledged, failed }) => {
+        for (let index = 0; !isOver; index += 1) {
+          const content = `${session.id} says ${index}`;
+          try {
+            await session.append({ role: "user", content });
+            acknowledged.push(content);
+          } catch (error) {
+            expect(error).toMatchObject({ code: "STORE_UNAVAILABLE", retryable: true });
+            failed.push(content);
             await delay(20);
-          for (const [index, { acknowledged }] of lanes.entries())
-            expect(acknowledged.length).toBeGreaterThan(counts[index] ?? 0);
+          }
         }
-        isOver = true;
-        await Promise.all(working);
-        for (const { session, acknowledged, failed } of lanes)
-          await expectWhole(direct, session.id, acknowledged, failed);
-        await sessions.close();
       });
-    },
-    RECOVERY_MS,
-  );
+      for (let round = 0; round < 2; round += 1) {
+        await delay(200);
+        expect(proxy.down()).toBeGreaterThan(0);
+        await delay(AWAY_MS);
+        proxy.heal();
+        const counts = lanes.map(({ acknowledged }) => acknowledged.length);
+        const until = Date.now() + RECOVERY_MS / 3;
+        while (
+          Date.now() < until &&
+          lanes.some(({ acknowledged }, index) => acknowledged.length <= (counts[index] ?? 0))
+        )
+          await delay(20);
+        for (const [index, { acknowledged }] of lanes.entries())
+          expect(acknowledged.length).toBeGreaterThan(counts[index] ?? 0);
+      }
+      isOver = true;
+      await Promise.all(working);
+      for (const { session, acknowledged, failed } of lanes)
+        await expectWhole(direct, session.id, acknowledged, failed);
+      await sessions.close();
+    });
+  });
 }
 
 interface Setting {
