@@ -10,9 +10,9 @@ import { startMariadb } from "../../test/engines/mariadb-server.ts";
 import type { BenchServer, ServerFloor } from "./server.ts";
 
 const SESSIONS =
-  "CREATE TABLE floor_sessions (id VARCHAR(100) PRIMARY KEY, version BIGINT NOT NULL, updated_at BIGINT NOT NULL, KEY updated (updated_at))";
+  "CREATE TABLE floor_sessions (id VARCHAR(100) PRIMARY KEY, version BIGINT NOT NULL, updated_at BIGINT NOT NULL, KEY updated (updated_at)) CHARACTER SET utf8mb4";
 const ENTRIES =
-  "CREATE TABLE floor_entries (session_id VARCHAR(100) NOT NULL, seq BIGINT NOT NULL, at BIGINT NOT NULL, message LONGTEXT NOT NULL, PRIMARY KEY (session_id, seq))";
+  "CREATE TABLE floor_entries (session_id VARCHAR(100) NOT NULL, seq BIGINT NOT NULL, at BIGINT NOT NULL, message LONGTEXT NOT NULL, PRIMARY KEY (session_id, seq)) CHARACTER SET utf8mb4";
 const UPDATE = "UPDATE floor_sessions SET version = ?, updated_at = ? WHERE id = ? AND version = ?";
 
 export async function mysqlBench(): Promise<BenchServer | undefined> {
