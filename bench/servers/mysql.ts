@@ -30,6 +30,8 @@ export async function mysqlBench(): Promise<BenchServer | undefined> {
     name: `mysql (MariaDB ${server.version})`,
     store: mysqlStore({ pool }),
     floor: inTransaction(pool),
+    // InnoDB counts a sample of its pages.
+    hasRoughSizes: true,
     async sizes() {
       await pool.query("ANALYZE TABLE holdfast_sessions, holdfast_entries, holdfast_search");
       const [rows] = await pool.query<({ name: string; bytes: number } & import("mysql2").RowDataPacket)[]>(

@@ -28,6 +28,8 @@ export interface BenchServer {
   readonly atLeastAtOnce?: number;
   /** How many times the bytes of its messages a conversation may take. */
   readonly atMostAtRest?: number;
+  /** Whether `sizes` are estimates, too rough for a few thousand messages. */
+  readonly hasRoughSizes?: boolean;
   /** How many messages and sessions it is measured with, where the usual ones take hours. */
   readonly counts?: { readonly long: number; readonly longest: number; readonly sessions: number };
   /**

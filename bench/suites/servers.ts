@@ -147,8 +147,7 @@ async function atOnce(bench: Bench, server: BenchServer): Promise<Row[]> {
 
 /** What the store grows by, its index for search left out. */
 async function bytes(bench: Bench, server: BenchServer): Promise<Row[]> {
-  // What InnoDB says of itself is an estimate, and too rough for so little.
-  if (!server.sizes || server.store.name === "mysql") return [];
+  if (!server.sizes || server.hasRoughSizes) return [];
   const size = async (): Promise<number> => {
     const { search = 0, ...parts } = (await server.sizes?.()) ?? {};
     return Object.values(parts).reduce((sum, part) => sum + part, 0);
