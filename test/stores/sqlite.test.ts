@@ -247,6 +247,20 @@ describe("records that were read are kept", () => {
     });
   });
 
+  test("and pages of them, which no caller changes and every commit does", async () => {
+    const store = openStore({ path: ":memory:" });
+    const first = await begin(store, { id: "a", userId: "u" });
+    await begin(store, { id: "b", userId: "u" });
+    for (let round = 0; round < 3; round += 1) {
+      const { items } = await store.list(queryOf({ userId: "u" }));
+      expect(items.map(({ id }) => id).sort()).toEqual(["a", "b"]);
+      items.length = 0;
+    }
+    await first.write({ type: "label.set", data: { label: "new", automatic: false } });
+    const { items } = await store.list(queryOf({ userId: "u" }));
+    expect(items.map(({ id, label }) => [id, label])).toContainEqual(["a", "new"]);
+  });
+
   test("and a list of more than are kept, or of large ones, is whole", async () => {
     const store = openStore({ path: ":memory:", durability: "normal" });
     const many = Array.from({ length: 9000 }, (_, index) =>

@@ -41,7 +41,7 @@ const FILTERS: readonly (readonly [sqlOf: SqlOf, valueOf: ValueOf])[] = [
   [(s) => `${s.label} = ?`, (query) => query.label],
   [(s) => `${s.updated_at} < ?`, (query) => query.updatedBefore],
   [(s) => `${s.updated_at} > ?`, (query) => query.updatedAfter],
-  [(s) => `(${s.expires_at} IS NULL OR ${s.expires_at} > ?)`, (query) => query.liveAt],
+  [(s) => `(${s.expires_at} > ?) IS NOT FALSE`, (query) => query.liveAt],
   [(s) => `${s.expires_at} <= ?`, (query) => query.expiredAt],
 ];
 

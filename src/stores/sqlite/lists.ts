@@ -15,6 +15,7 @@ import type { Tables } from "../sql/tables.ts";
 import type { Sql } from "./connection.ts";
 import { idOrNull, integer, text } from "./driver.ts";
 import type { RecordCache } from "./record-cache.ts";
+import { placesIn } from "./record-cache.ts";
 
 export type Lister = (sql: Sql, namespace: string, query: StoreQuery) => Page<SessionRecord>;
 
@@ -43,7 +44,7 @@ export function createLister(tables: Tables, cache: RecordCache): Lister {
       const row = sql.get(page.sql, ...page.values);
       return row && row.found !== null ? text(row, "found") : "[]";
     };
-    const records = allKnown(cache, numbersIn(find())) ?? sql.inSnapshot(() => fetchAll(sql, find()));
+    const records = cache.page(find()) ?? sql.inSnapshot(() => fetchAll(sql, find()));
     const items = records.slice(0, query.limit);
     const last = items.at(-1);
     if (records.length <= query.limit || !last) return { items };
@@ -56,7 +57,7 @@ export function createLister(tables: Tables, cache: RecordCache): Lister {
     };
   };
 
-  function fetchAll(sql: Sql, found: string): SessionRecord[] {
+  function fetchAll(sql: Sql, found: string): readonly SessionRecord[] {
     const places = placesIn(found);
     const records = new Map(places.map(({ key, version }) => [key, cache.get(key, version)]));
     const missing = places.flatMap(({ key }) => (records.get(key) ? [] : key));
@@ -91,38 +92,6 @@ export function createLister(tables: Tables, cache: RecordCache): Lister {
   }
 }
 
-/** Where a record of a page is, and the version that the index has it at. */
-interface Place {
-  readonly key: number;
-  readonly version: number;
-}
-
-/** Keys and versions in turn, as one text: a driver answers with one row in a fraction of the time of fifty. */
-function numbersIn(found: string): readonly unknown[] {
-  const numbers: unknown = JSON.parse(found);
-  return Array.isArray(numbers) ? numbers : [];
-}
-
-function placesIn(found: string): Place[] {
-  const numbers = numbersIn(found);
-  const places: Place[] = [];
-  for (let index = 0; index < numbers.length; index += 2) {
-    places.push({ key: Number(numbers[index]), version: Number(numbers[index + 1]) });
-  }
-  return places;
-}
-
-/** The records at the places that `numbers` name, `undefined` where one of them must be read. */
-function allKnown(cache: RecordCache, numbers: readonly unknown[]): SessionRecord[] | undefined {
-  const records: SessionRecord[] = [];
-  for (let index = 0; index < numbers.length; index += 2) {
-    const record = cache.get(Number(numbers[index]), Number(numbers[index + 1]));
-    if (!record) return undefined;
-    records.push(record);
-  }
-  return records;
-}
-
 function pageSql(
   tables: Tables,
   s: Named<SessionColumn>,
@@ -135,13 +104,14 @@ function pageSql(
   const where = [`${s.namespace} = ? AND ${s.status} = ?`, ...conditions].join(" AND ");
   const part = `FROM ${tables.sessions} AS s INDEXED BY ${index} WHERE ${where}`;
   // Each status is one stretch of the index, in order; several are merged as they are read, not sorted.
+  const place = `${s.key} || ',' || ${s.version} AS place`;
   const pages =
     statusCount === 1
-      ? `SELECT ${selected(s, "key", "version")} ${part} ORDER BY ${moment} DESC, ${s.id} DESC LIMIT ?`
+      ? `SELECT ${place} ${part} ORDER BY ${moment} DESC, ${s.id} DESC LIMIT ?`
       : `${Array(statusCount)
-          .fill(`SELECT ${selected(s, "key", "version")}, ${moment}, ${s.id} ${part}`)
-          .join(" UNION ALL ")} ORDER BY 3 DESC, 4 DESC LIMIT ?`;
-  return `SELECT '[' || group_concat(key || ',' || version) || ']' AS found FROM (${pages})`;
+          .fill(`SELECT ${place}, ${moment}, ${s.id} ${part}`)
+          .join(" UNION ALL ")} ORDER BY 2 DESC, 3 DESC LIMIT ?`;
+  return `SELECT '[' || group_concat(place) || ']' AS found FROM (${pages})`;
 }
 
 /** Named in the statement, because SQLite's own choice rests on statistics that a young database does not have. */
