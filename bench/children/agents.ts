@@ -1,18 +1,20 @@
 /**
- * 64 sessions, each with a turn at the same time, over and over, on SQLite. Prints the most megabytes that were
+ * 64 sessions, each with a turn at the same time, over and over, on SQLite, by the package as it is installed: Node
+ * needs memory of its own to read TypeScript. Prints the most megabytes that were
  * resident, the text events that came, those that had to come, and how long it took. With `direct`: the AI SDK alone, its
  * histories in memory.
  */
+import { join } from "node:path";
 import type { ModelMessage } from "ai";
 import { isStepCount, streamText } from "ai";
-import { createAgent, offlineModel } from "../../src/agent/index.ts";
-import { openStore } from "../stores.ts";
+import { createAgent, offlineModel } from "holdfast/agent";
+import { sqliteStore } from "holdfast/sqlite";
 
 const [, , folder = "", rounds = "1", mode = ""] = process.argv;
 const agent = createAgent({
   name: "bench",
   model: offlineModel(),
-  store: openStore("sqlite", folder),
+  store: sqliteStore({ path: join(folder, "sessions.db") }),
   history: { lastMessages: 50 },
 });
 const histories = new Map<string, ModelMessage[]>();

@@ -8,6 +8,7 @@ import type { Agent } from "../../src/agent/index.ts";
 import { createAgent, offlineModel } from "../../src/agent/index.ts";
 import type { Message, SessionStore } from "../../src/index.ts";
 import { createSessions } from "../../src/index.ts";
+import { buildPackage } from "../built.ts";
 import { runChild } from "../children/run.ts";
 import type { Part } from "../measure.ts";
 import { each, interleave, part, ratio, summary } from "../measure.ts";
@@ -167,6 +168,7 @@ const SMALL_HEAP = ["--max-old-space-size=64", "--max-semi-space-size=1"];
 
 /** A process with 64 sessions that all run turns at the same time. */
 async function manySessions(bench: Bench): Promise<Row[]> {
+  buildPackage();
   const rounds = bench.isQuick ? "2" : "10";
   const measured = async (mode: string, flags: readonly string[]): Promise<number[]> => {
     const folder = bench.folder.fresh("agents");

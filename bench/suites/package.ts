@@ -2,19 +2,17 @@
  * @module
  * What `import "holdfast"` costs: bytes, dependencies, time.
  */
-import { execFileSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { coreSizeBytes } from "../../scripts/check-size.ts";
+import { buildPackage, ENTRY, ROOT } from "../built.ts";
 import { runChild } from "../children/run.ts";
 import { summary } from "../measure.ts";
 import type { Bench, Row, Suite } from "../rows.ts";
 import { row } from "../rows.ts";
 
 const NAME = "package";
-const ROOT = join(import.meta.dirname, "../..");
-const ENTRY = join(ROOT, "dist/index.js");
 
 export const packaged: Suite = {
   name: NAME,
@@ -51,7 +49,7 @@ function dependencies(): number {
 
 /** In a fresh process, less what importing an empty module takes there. */
 async function importTime(bench: Bench): Promise<Row> {
-  build();
+  buildPackage();
   const times: number[] = [];
   const empty = "data:text/javascript,";
   for (let round = 0; round < (bench.isQuick ? 4 : 15); round += 1) {
@@ -62,12 +60,4 @@ async function importTime(bench: Bench): Promise<Row> {
   return row(NAME, 'import "holdfast": time, less an empty import', summary(times), "ms", {
     bar: { atMost: 30 },
   });
-}
-
-/** Builds the package unless it is newer than all its sources. */
-function build(): void {
-  const sources = readdirSync(join(ROOT, "src"), { recursive: true, encoding: "utf8" });
-  const newest = Math.max(...sources.map((name) => statSync(join(ROOT, "src", name)).mtimeMs));
-  if (existsSync(ENTRY) && statSync(ENTRY).mtimeMs > newest) return;
-  execFileSync("npm", ["run", "build", "--silent"], { cwd: ROOT, stdio: ["ignore", "ignore", "inherit"] });
 }
