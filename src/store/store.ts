@@ -18,6 +18,8 @@ export interface SessionStore {
    * with `/` between. Default `""`.
    */
   readonly namespaceName?: string;
+  /** The layers that the store has around its engine, outermost first. Default none. */
+  readonly layers?: readonly string[];
 
   /**
    * Commits each of `commits`, in order, and answers with one outcome each. Atomic: each commit alone; one's conflict
@@ -41,8 +43,12 @@ export interface SessionStore {
   /** Records that match, newest first, a page at a time. Throws INVALID_ARGUMENT for a cursor that is not of this query. */
   list(query: StoreQuery): Promise<Page<SessionRecord>>;
 
-  /** Removes record, entries and every index row, so that no trace is left in the engine. Whether there was anything. */
-  remove(id: string): Promise<boolean>;
+  /**
+   * Removes record, entries and every index row, so that no trace is left in the engine. Whether there was anything.
+   *
+   * @param note is told what a layer removed besides, for example keys and blobs.
+   */
+  remove(id: string, note?: (removal: Removal) => void): Promise<boolean>;
 
   /** Brings the engine's schema up to date. Safe to repeat and to run from several processes at once. */
   migrate(): Promise<MigrationReport>;
@@ -72,6 +78,12 @@ export interface SessionStore {
 
   /** What is wrong with what is stored, below sessions: files, pages, indexes. Reads all of it and writes nothing. */
   inspect?(): AsyncIterable<StoreFinding>;
+
+  /**
+   * Calls `listener` when a layer begins to bridge an outage of the engine, and when that is over. Answers with a function
+   * that ends it. Absent where no layer does.
+   */
+  onHealth?(listener: (health: StoreHealth) => void): () => void;
 
   /** Removes up to `limit` sessions whose `expiresAt` is at or before `nowMs`; answers with their ids. */
   sweep?(nowMs: number, limit: number): Promise<string[]>;
@@ -170,6 +182,20 @@ export interface SearchHit {
   /** A stretch of the text around the first word found, at most 160 characters. */
   readonly snippet: string;
   readonly record: SessionRecord;
+}
+
+/** What went with a session, beside the record, entries and index rows of its engine. */
+export interface Removal {
+  readonly what: "blobs" | "journal" | "keys" | "replica" | "vault";
+  readonly count: number;
+  /** Where, for example the name of a store. */
+  readonly place: string;
+}
+
+export interface StoreHealth {
+  readonly state: "degraded" | "recovered";
+  /** What the engine failed with, where it is degraded. */
+  readonly cause?: unknown;
 }
 
 export interface StoreFinding {

@@ -18,6 +18,12 @@ import { openStore } from "./open-store.ts";
 const WRITER_PROCESS = fileURLToPath(new URL("writer-process.ts", import.meta.url));
 const run = promisify(execFile);
 
+/** One whose storage another process can open by a description that is plain JSON. */
+export interface LocatedHarness extends ConformanceHarness {
+  /** The storage of the last `open`. */
+  location(): unknown;
+}
+
 /** A store that one process holds: a second connection is the store itself. */
 export function inProcess(create: () => SessionStore): ConformanceHarness {
   let store = create();
@@ -48,7 +54,7 @@ export function memoryHarness(...namespaces: string[]): ConformanceHarness {
 }
 
 /** A store in a temporary folder, or the namespace of it that `namespaces` leads to. */
-export function folderHarness(kind: StoreKind, ...namespaces: string[]): ConformanceHarness {
+export function folderHarness(kind: StoreKind, ...namespaces: string[]): LocatedHarness {
   let location: StoreLocation = { kind, folder: "", namespaces };
   let opened: OpenedStore[] = [];
   const connect = (): SessionStore => {
@@ -78,6 +84,7 @@ export function folderHarness(kind: StoreKind, ...namespaces: string[]): Conform
       ]);
       return JSON.parse(stdout);
     },
+    location: () => location,
     residue: (needle) => placesIn(location.folder, needle),
     async destroy() {
       await closeAll();

@@ -11,6 +11,7 @@ import type { SessionStore } from "../../src/store/store.ts";
 import type { PostgresClient } from "../../src/stores/postgres/client.ts";
 import { executorOf } from "../../src/stores/postgres/client.ts";
 import { postgresStore } from "../../src/stores/postgres.ts";
+import type { LocatedHarness } from "./harnesses.ts";
 import type { OpenedStore, PostgresLocation } from "./open-store.ts";
 import { openStore } from "./open-store.ts";
 
@@ -57,7 +58,7 @@ export function serverHarness(
   url: string,
   client: PostgresClient,
   ...namespaces: string[]
-): ConformanceHarness {
+): LocatedHarness {
   let location: PostgresLocation = { kind, url, schema: "", namespaces };
   let opened: OpenedStore[] = [];
   const connect = (): SessionStore => {
@@ -87,6 +88,7 @@ export function serverHarness(
       ]);
       return JSON.parse(stdout);
     },
+    location: () => location,
     residue: (needle) => placesOf(client, location.schema, needle),
     async destroy() {
       await closeAll();

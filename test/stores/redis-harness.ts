@@ -6,9 +6,9 @@ import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { Redis } from "ioredis";
-import type { ConformanceHarness } from "../../src/store/conformance/index.ts";
 import type { SessionStore } from "../../src/store/store.ts";
 import type { RedisServer } from "../engines/redis-server.ts";
+import type { LocatedHarness } from "./harnesses.ts";
 import type { OpenedRedis, RedisDriver, RedisLocation } from "./redis-open.ts";
 import { openRedis } from "./redis-open.ts";
 
@@ -23,7 +23,7 @@ export function redisHarness(
   serversOf: () => readonly RedisServer[],
   driver: RedisDriver,
   ...namespaces: string[]
-): ConformanceHarness {
+): LocatedHarness {
   let opened: OpenedRedis[] = [];
   const isCluster = driver.endsWith("-cluster");
   const location = (): RedisLocation => {
@@ -66,6 +66,7 @@ export function redisHarness(
       const places = serversOf().map((server) => withRaw(server, (raw) => placesOf(raw, needle)));
       return (await Promise.all(places)).flat();
     },
+    location,
     destroy: closeAll,
   };
 }

@@ -1,0 +1,120 @@
+/**
+ * @module
+ * What every layer does alike: all that it doesn't change is the store's below it, a namespace of it is the layer over
+ * that namespace, and it refuses to be put where it could not keep what it promises.
+ */
+import { invalidArgument } from "../log/errors.ts";
+import type { SessionStore } from "../store/store.ts";
+
+export type LayerName = "traced" | "redacted" | "encrypted" | "offloaded" | "fallback";
+
+/** What each layer must not be put around, and why. `traced` goes anywhere. */
+const REFUSED: Readonly<Record<LayerName, Readonly<Partial<Record<LayerName, string>>>>> = {
+  traced: {},
+  redacted: { redacted: "give one layer both rules" },
+  encrypted: {
+    encrypted: "once is enough; to change keys, rotate them",
+    redacted: "the redaction would see ciphertext only; put it around the encryption",
+  },
+  offloaded: {
+    offloaded: "one of them would never find anything large",
+    redacted: "large values would reach the blobs with their secrets; put the redaction outside",
+    encrypted: "large values would reach the blobs in clear; put the encryption outside",
+  },
+  fallback: {
+    fallback: "give the outer one the store that the inner one is for",
+    redacted: "the journal would hold what the redaction hides; put the redaction outside",
+    encrypted: "the journal would hold all in clear; put the encryption outside",
+  },
+};
+
+/** What a layer changes of the store below it. It gets that store for each namespace anew. */
+export type LayerMethods = Partial<Omit<SessionStore, "layers" | "name" | "namespace" | "namespaceName">>;
+
+/** Namespaces that a layer keeps for itself begin so; nobody else gets at them through the layer. */
+const INTERNAL = "holdfast!";
+
+const internals = new WeakMap<SessionStore, (name: string) => SessionStore>();
+
+/**
+ * The store that `methods` makes of `inner`, in every namespace of it. What `methods` leaves out is `inner`'s; a key that
+ * is there with `undefined` takes the optional method away.
+ *
+ * @throws INVALID_ARGUMENT where `layer` must not be put around one of the layers that `inner` has.
+ */
+export function layerOver(
+  layer: LayerName,
+  inner: SessionStore,
+  methods: (inner: SessionStore) => LayerMethods,
+): SessionStore {
+  checkOrder(layer, inner);
+  const views = new Map<string, WeakRef<SessionStore>>();
+
+  const viewOf = (below: SessionStore): SessionStore => {
+    const { search, watch, inspect, sweep, onHealth } = below;
+    const own = methods(below);
+    const view: SessionStore = {
+      capabilities: below.capabilities,
+      commit: (commits) => below.commit(commits),
+      find: (ids) => below.find(ids),
+      read: (id, range) => below.read(id, range),
+      list: (query) => below.list(query),
+      remove: (id, note) => below.remove(id, note),
+      migrate: () => below.migrate(),
+      ping: () => below.ping(),
+      close: () => below.close(),
+      ...(search && { search: search.bind(below) }),
+      ...(watch && { watch: watch.bind(below) }),
+      ...(inspect && { inspect: inspect.bind(below) }),
+      ...(sweep && { sweep: sweep.bind(below) }),
+      ...(onHealth && { onHealth: onHealth.bind(below) }),
+      ...own,
+      // Errors and reports of the engine name it so.
+      name: below.name,
+      layers: [layer, ...(below.layers ?? [])],
+      ...(below.namespaceName !== undefined && { namespaceName: below.namespaceName }),
+      namespace(name) {
+        if (name.startsWith(INTERNAL)) {
+          throw invalidArgument(`namespaces whose name begins with "${INTERNAL}" are the layers' own`);
+        }
+        // The root of a nested view is that view.
+        if (name === "") return view;
+        return kept(below.namespace(name));
+      },
+    };
+    internals.set(view, (name) => kept(internalOf(below, name)));
+    return view;
+  };
+
+  /** The same view for the same namespace, for as long as anybody holds it: a layer may keep caches in it. */
+  const kept = (below: SessionStore): SessionStore => {
+    const name = below.namespaceName;
+    const known = name === undefined ? undefined : views.get(name)?.deref();
+    if (known) return known;
+    const made = viewOf(below);
+    if (name !== undefined) views.set(name, new WeakRef(made));
+    return made;
+  };
+
+  return viewOf(inner);
+}
+
+/**
+ * The namespace that a layer keeps for itself in `store`, for its keys or its references. No caller of the layer can name
+ * it.
+ */
+export function internal(store: SessionStore, name: string): SessionStore {
+  return internalOf(store, `${INTERNAL}${name}`);
+}
+
+function internalOf(store: SessionStore, name: string): SessionStore {
+  return internals.get(store)?.(name) ?? store.namespace(name);
+}
+
+function checkOrder(layer: LayerName, inner: SessionStore): void {
+  const refused: Readonly<Record<string, string | undefined>> = REFUSED[layer];
+  for (const below of inner.layers ?? []) {
+    const why = refused[below];
+    if (why !== undefined) throw invalidArgument(`${layer} can't go around ${below}: ${why}`);
+  }
+}
