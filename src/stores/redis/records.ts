@@ -53,10 +53,15 @@ export async function fetchRecords(
       return undefined;
     }
     const record = decodeRecord(text, id, NAME);
-    const expiresAt = decodePlace(place)?.expiresAt;
-    engine.places.set(key, text.length > MAX_KEPT_CHARACTERS ? { place } : { place, record, expiresAt });
+    if (text.length > MAX_KEPT_CHARACTERS) engine.places.set(key, { place });
+    else engine.places.set(key, { place, record, expiresAt: endOf(place) });
     return { record, place };
   });
+}
+
+/** Most places name no end, and to look for its name takes less than to parse them. */
+function endOf(place: string): number | undefined {
+  return place.includes("expiresAt") ? decodePlace(place)?.expiresAt : undefined;
 }
 
 async function fetchEach({ connection }: Engine, names: readonly string[]): Promise<string[][]> {

@@ -164,16 +164,22 @@ return { 'none' }
 export const FETCH_SCRIPT = `
 local found = {}
 for i, key in ipairs(KEYS) do
-  local place = redis.call('HGET', key, 'p') or ''
-  if place == '' then
-    found[i * 2 - 1] = ''
-  elseif place == ARGV[i] then
-    found[i * 2 - 1] = ''
-    place = '='
+  if ARGV[i] == '' then
+    local is = redis.call('HMGET', key, 'r', 'p')
+    found[i * 2 - 1] = is[2] and is[1] or ''
+    found[i * 2] = is[2] or ''
   else
-    found[i * 2 - 1] = redis.call('HGET', key, 'r')
+    local place = redis.call('HGET', key, 'p') or ''
+    if place == '' then
+      found[i * 2 - 1] = ''
+    elseif place == ARGV[i] then
+      found[i * 2 - 1] = ''
+      place = '='
+    else
+      found[i * 2 - 1] = redis.call('HGET', key, 'r')
+    end
+    found[i * 2] = place
   end
-  found[i * 2] = place
 end
 return found
 `;
