@@ -7,9 +7,10 @@ import { setTimeout as delay } from "node:timers/promises";
 import { HoldfastError } from "../../log/errors.ts";
 import type { MigrationReport } from "../../store/store.ts";
 import type { SqlTables } from "../sql/names.ts";
+import { migrationRequired } from "../sql/versions.ts";
 import type { Executor, Result, Session } from "./client.ts";
 import { isLockTimeout, isRace, NAME, toHoldfastError } from "./errors.ts";
-import { migrate, migrationRequired, SCHEMA_VERSION, schemaVersion } from "./schema.ts";
+import { migrate, SCHEMA_VERSION, schemaVersion } from "./schema.ts";
 import type { Settings } from "./server.ts";
 import { readSettings } from "./server.ts";
 import type { SqlValue } from "./values.ts";
@@ -69,7 +70,7 @@ export function createConnection(
 
   const bringUpToDate = async (mayMigrate: boolean): Promise<MigrationReport> => {
     const version = await schemaVersion(executor, tables);
-    if (version < SCHEMA_VERSION && !mayMigrate) throw migrationRequired(version);
+    if (version < SCHEMA_VERSION && !mayMigrate) throw migrationRequired(NAME, version, SCHEMA_VERSION);
     const { from, steps } =
       version < SCHEMA_VERSION ? await migrate(executor, tables) : { from: version, steps: [] };
     return { store: NAME, from, to: SCHEMA_VERSION, steps };

@@ -8,6 +8,7 @@ import type { SqlTables } from "../sql/names.ts";
 import { backtickName } from "../sql/names.ts";
 import type { Row } from "../sql/rows.ts";
 import { rowReader } from "../sql/rows.ts";
+import { tooNew } from "../sql/versions.ts";
 import type { Executor, Session } from "./client.ts";
 import { NAME } from "./errors.ts";
 import { COLUMNS, firstVersion } from "./tables.ts";
@@ -49,7 +50,7 @@ export async function schemaVersion(executor: Pick<Executor, "query">, tables: S
     );
   }
   const version = versionIn((await executor.query(versionQuery(tables))).rows);
-  if (version > SCHEMA_VERSION) throw tooNew(version);
+  if (version > SCHEMA_VERSION) throw tooNew(NAME, version, SCHEMA_VERSION);
   for (const kind of ["sessions", "entries", "search"] as const) {
     const gone = missing(kind);
     // A migration that broke off has made some of the tables, each as a whole.
@@ -110,23 +111,6 @@ async function takeLock(session: Session, { meta }: SqlTables): Promise<string> 
   throw new HoldfastError(
     "STORE_UNAVAILABLE",
     `another process has migrated the same tables for ${LOCK_TIMEOUT_SECONDS} seconds and nothing was done here; try again`,
-    { store: NAME },
-  );
-}
-
-function tooNew(version: number): HoldfastError {
-  return new HoldfastError(
-    "MIGRATION_REQUIRED",
-    `the database has schema version ${version} and this release of Holdfast knows versions up to ${SCHEMA_VERSION}; nothing was changed: upgrade holdfast`,
-    { store: NAME },
-  );
-}
-
-/** An error for a first use where migrations are left to the user. */
-export function migrationRequired(version: number): HoldfastError {
-  return new HoldfastError(
-    "MIGRATION_REQUIRED",
-    `the database has ${version === 0 ? "no Holdfast tables" : `schema version ${version}`} and needs version ${SCHEMA_VERSION}; call store.migrate() or run "holdfast migrate", or leave out migrate: "manual"`,
     { store: NAME },
   );
 }

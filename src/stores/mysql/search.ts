@@ -4,12 +4,11 @@
  */
 import { positionalId } from "../../log/entry.ts";
 import { HoldfastError } from "../../log/errors.ts";
-import { holdsTerms, searchTerms, searchText, snippetOf } from "../../log/text.ts";
+import { searchText } from "../../log/text.ts";
 import { decodeRecord } from "../../store/codec.ts";
-import type { Keyset } from "../../store/query.ts";
-import { decodeCursor, encodeCursor } from "../../store/query.ts";
 import type { Page, SearchHit, StoreQuery } from "../../store/store.ts";
-import { revisedSeq } from "../sql/hits.ts";
+import type { Candidate, CandidatePlace, CandidateSource } from "../sql/hits.ts";
+import { hitsAmong, revisedSeq } from "../sql/hits.ts";
 import type { SqlTables } from "../sql/names.ts";
 import { backtickName } from "../sql/names.ts";
 import { rowReader } from "../sql/rows.ts";
@@ -26,12 +25,6 @@ const { number, text, textOrNull } = rowReader(NAME);
 
 export type Searcher = (namespace: string, words: string, query: StoreQuery) => Promise<Page<SearchHit>>;
 
-interface Candidate extends SearchHit {
-  readonly key: number;
-  /** The position of the message that it revises. */
-  readonly revised: number | undefined;
-}
-
 export function createSearcher(connection: Connection, tables: SqlTables): Searcher {
   const sessions = backtickName(tables.sessions);
   const entries = backtickName(tables.entries);
@@ -45,12 +38,12 @@ export function createSearcher(connection: Connection, tables: SqlTables): Searc
     namespace: string,
     terms: readonly string[],
     query: StoreQuery,
-    before: Keyset | undefined,
+    before: CandidatePlace | undefined,
   ): Promise<Candidate[]> => {
     const { conditions, values } = filterIn(query);
     if (before) {
       conditions.push("(f.at, f.session_key, f.seq) < (?, ?, ?)");
-      values.push(before.at, ...placeIn(before.id));
+      values.push(before.at, Number(before.key), Number(before.seq));
     }
     const statuses = statusesIn(query);
     const filter = conditions.map((condition) => ` AND ${condition}`).join("");
@@ -66,53 +59,31 @@ export function createSearcher(connection: Connection, tables: SqlTables): Searc
         at: entry.at,
         snippet: searchText(entry) ?? "",
         record: decodeRecord(text(row, "record"), sessionId, NAME),
-        key: number(row, "session_key"),
+        key: String(number(row, "session_key")),
         revised: revisedSeq(entry),
       };
     });
     // Not sorted by the server, whose sort buffer would have to take whole entries.
-    return found.sort((a, b) => b.at - a.at || b.key - a.key || b.seq - a.seq);
+    return found.sort((a, b) => b.at - a.at || Number(b.key) - Number(a.key) || b.seq - a.seq);
   };
 
   /** A message that a fork inherits is in another session's log, and known by its position here. */
-  const idAt = async (key: number, seq: number): Promise<string> => {
-    const [row] = (await connection.query(findId, [key, seq])).rows;
+  const idAt = async (key: string, seq: number): Promise<string> => {
+    const [row] = (await connection.query(findId, [Number(key), seq])).rows;
     return (row && textOrNull(row, "id")) ?? positionalId(seq);
   };
 
   return async (namespace, words, query) => {
-    const terms = searchTerms(words);
-    const scope = JSON.stringify([namespace, terms]);
-    let before = decodeCursor(query, scope);
     const { searchObstacle } = await connection.settings();
     if (searchObstacle !== undefined) throw unsearchable(searchObstacle, tables);
-    await index.catchUp();
-    const hits: Candidate[] = [];
-    for (let isMore = true; isMore && hits.length <= query.limit; ) {
-      const page = await candidates(namespace, terms, query, before);
-      hits.push(...page.filter(({ snippet }) => holdsTerms(snippet, terms)));
-      const last = page.at(-1);
-      isMore = page.length > query.limit && last !== undefined;
-      if (last) before = placeOf(last);
-    }
-    const items: SearchHit[] = [];
-    for (const { key, revised, snippet, ...hit } of hits.slice(0, query.limit)) {
-      const messageId = revised === undefined ? hit.messageId : await idAt(key, revised);
-      items.push({ ...hit, messageId, snippet: snippetOf(snippet, terms) });
-    }
-    const last = hits[query.limit - 1];
-    if (hits.length <= query.limit || !last) return { items };
-    return { items, cursor: encodeCursor(query, placeOf(last), scope) };
+    let caughtUp: Promise<void> | undefined;
+    const find: CandidateSource["find"] = async (...asked) => {
+      caughtUp ??= index.catchUp();
+      await caughtUp;
+      return candidates(namespace, ...asked);
+    };
+    return hitsAmong({ find, idAt }, namespace, words, query);
   };
-}
-
-function placeOf({ at, key, seq }: Candidate): Keyset {
-  return { at, id: `${key}/${seq}` };
-}
-
-function placeIn(id: string): [key: number, seq: number] {
-  const [key = "", seq = ""] = id.split("/");
-  return [Number(key), Number(seq)];
 }
 
 function unsearchable(obstacle: string, { search }: SqlTables): HoldfastError {

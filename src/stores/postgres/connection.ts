@@ -8,9 +8,10 @@ import { HoldfastError } from "../../log/errors.ts";
 import type { MigrationReport } from "../../store/store.ts";
 import type { Row } from "../sql/rows.ts";
 import type { Tables } from "../sql/tables.ts";
+import { migrationRequired } from "../sql/versions.ts";
 import type { Executor } from "./client.ts";
 import { isRace, NAME, toHoldfastError } from "./errors.ts";
-import { migrate, migrationRequired, SCHEMA_VERSION, schemaVersion } from "./schema.ts";
+import { migrate, SCHEMA_VERSION, schemaVersion } from "./schema.ts";
 import type { SqlValue } from "./values.ts";
 
 export interface Connection {
@@ -49,7 +50,7 @@ export function createConnection(
 
   const bringUpToDate = async (mayMigrate: boolean): Promise<MigrationReport> => {
     const version = await schemaVersion(executor, tables);
-    if (version < SCHEMA_VERSION && !mayMigrate) throw migrationRequired(version);
+    if (version < SCHEMA_VERSION && !mayMigrate) throw migrationRequired(NAME, version, SCHEMA_VERSION);
     const { from, steps } =
       version < SCHEMA_VERSION ? await migrate(executor, tables) : { from: version, steps: [] };
     isReady = true;

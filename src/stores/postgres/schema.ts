@@ -9,6 +9,7 @@ import { quoteName } from "../sql/names.ts";
 import type { Row } from "../sql/rows.ts";
 import { rowReader } from "../sql/rows.ts";
 import type { Tables } from "../sql/tables.ts";
+import { tooNew } from "../sql/versions.ts";
 import type { Executor } from "./client.ts";
 import { NAME } from "./errors.ts";
 
@@ -155,7 +156,7 @@ export async function schemaVersion(executor: Executor, tables: Tables): Promise
     );
   }
   const version = versionIn(await executor.query(versionQuery(tables), []));
-  if (version > SCHEMA_VERSION) throw tooNew(version);
+  if (version > SCHEMA_VERSION) throw tooNew(NAME, version, SCHEMA_VERSION);
   if (version === SCHEMA_VERSION) {
     for (const kind of ["sessions", "entries", "search"] as const) {
       const gone = missing(kind);
@@ -214,24 +215,7 @@ INSERT INTO ${tables.meta} (key, value) VALUES ('schema_version', '1');
 END IF;`)}`);
   const found = results.flat().filter((row) => "version" in row);
   const from = versionIn(found);
-  if (from > SCHEMA_VERSION) throw tooNew(from);
+  if (from > SCHEMA_VERSION) throw tooNew(NAME, from, SCHEMA_VERSION);
   const title = `version 1: made ${names.sessions}, ${names.entries}, ${names.search}, ${names.meta} and the view ${names.messages}`;
   return { from, steps: from === 0 ? [title] : [] };
-}
-
-function tooNew(version: number): HoldfastError {
-  return new HoldfastError(
-    "MIGRATION_REQUIRED",
-    `the database has schema version ${version} and this release of Holdfast knows versions up to ${SCHEMA_VERSION}; nothing was changed: upgrade holdfast`,
-    { store: NAME },
-  );
-}
-
-/** An error for a first use where migrations are left to the user. */
-export function migrationRequired(version: number): HoldfastError {
-  return new HoldfastError(
-    "MIGRATION_REQUIRED",
-    `the database has ${version === 0 ? "no Holdfast tables" : `schema version ${version}`} and needs version ${SCHEMA_VERSION}; call store.migrate() or run "holdfast migrate", or leave out migrate: "manual"`,
-    { store: NAME },
-  );
 }

@@ -3,13 +3,12 @@
  * Search: the index names candidates, newest first, and their text decides.
  */
 import { positionalId } from "../../log/entry.ts";
-import { holdsTerms, searchTerms, searchText, snippetOf } from "../../log/text.ts";
+import { searchText } from "../../log/text.ts";
 import { decodeRecord } from "../../store/codec.ts";
-import type { Keyset } from "../../store/query.ts";
-import { decodeCursor, encodeCursor } from "../../store/query.ts";
 import type { Page, SearchHit, StoreQuery } from "../../store/store.ts";
 import { aliased } from "../sql/columns.ts";
-import { revisedSeq } from "../sql/hits.ts";
+import type { Candidate, CandidatePlace } from "../sql/hits.ts";
+import { hitsAmong, revisedSeq } from "../sql/hits.ts";
 import { rowReader } from "../sql/rows.ts";
 import type { Tables } from "../sql/tables.ts";
 import type { Connection } from "./connection.ts";
@@ -23,12 +22,6 @@ const { text, textOrNull } = rowReader(NAME);
 
 export type Searcher = (namespace: string, words: string, query: StoreQuery) => Promise<Page<SearchHit>>;
 
-interface Candidate extends SearchHit {
-  readonly key: string;
-  /** The position of the message that it revises. */
-  readonly revised: number | undefined;
-}
-
 export function createSearcher(connection: Connection, tables: Tables): Searcher {
   const { sessions, entries, search, columns } = tables;
   const s = aliased("s", columns.sessions);
@@ -41,14 +34,14 @@ export function createSearcher(connection: Connection, tables: Tables): Searcher
     namespace: string,
     terms: readonly string[],
     query: StoreQuery,
-    before: Keyset | undefined,
+    before: CandidatePlace | undefined,
   ): Promise<Candidate[]> => {
     const { conditions, values } = filterIn(query, s);
     if (before) {
       conditions.push(
         "(f.at, f.session_key, f.seq) < (?::text::double precision, ?::text::bigint, ?::text::bigint)",
       );
-      values.push(String(before.at), ...placeIn(before.id));
+      values.push(String(before.at), before.key, before.seq);
     }
     const filter = numbered(conditions.map((condition) => ` AND ${condition}`).join(""), 5);
     const rows = await connection.query(pageSql(filter), [
@@ -81,38 +74,10 @@ export function createSearcher(connection: Connection, tables: Tables): Searcher
     return id === null ? positionalId(seq) : textOf(id);
   };
 
-  return async (namespace, words, query) => {
-    const terms = searchTerms(words);
-    const scope = JSON.stringify([namespace, terms]);
-    let before = decodeCursor(query, scope);
-    const hits: Candidate[] = [];
-    for (let isMore = true; isMore && hits.length <= query.limit; ) {
-      const page = await candidates(namespace, terms, query, before);
-      hits.push(...page.filter(({ snippet }) => holdsTerms(snippet, terms)));
-      const last = page.at(-1);
-      isMore = page.length > query.limit && last !== undefined;
-      if (last) before = placeOf(last);
-    }
-    const items: SearchHit[] = [];
-    for (const { key, revised, snippet, ...hit } of hits.slice(0, query.limit)) {
-      const messageId = revised === undefined ? hit.messageId : await idAt(key, revised);
-      items.push({ ...hit, messageId, snippet: snippetOf(snippet, terms) });
-    }
-    const last = hits[query.limit - 1];
-    if (hits.length <= query.limit || !last) return { items };
-    return { items, cursor: encodeCursor(query, placeOf(last), scope) };
-  };
+  return (namespace, words, query) =>
+    hitsAmong({ find: (...asked) => candidates(namespace, ...asked), idAt }, namespace, words, query);
 }
 
 function order(table: string): string {
   return `${table}.at DESC, ${table}.session_key DESC, ${table}.seq DESC`;
-}
-
-function placeOf({ at, key, seq }: Candidate): Keyset {
-  return { at, id: `${key}/${seq}` };
-}
-
-function placeIn(id: string): [key: string, seq: string] {
-  const [key = "", seq = ""] = id.split("/");
-  return [key, seq];
 }

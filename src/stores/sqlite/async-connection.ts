@@ -4,11 +4,12 @@
  */
 import type { MigrationReport } from "../../store/store.ts";
 import type { Tables } from "../sql/tables.ts";
+import { migrationRequired } from "../sql/versions.ts";
 import type { Connection, Sql } from "./connection.ts";
 import { NAME } from "./errors.ts";
 import type { Statements } from "./replay.ts";
 import { replay } from "./replay.ts";
-import { migrate, migrationRequired, SCHEMA_VERSION, schemaVersion } from "./schema.ts";
+import { migrate, SCHEMA_VERSION, schemaVersion } from "./schema.ts";
 import { closedError, createPatience, emptyLog } from "./waiting.ts";
 
 export interface AsyncClient {
@@ -68,7 +69,7 @@ export function createAsyncConnection(options: AsyncConnectionOptions): Connecti
   const bringUpToDate = async (mayMigrate: boolean): Promise<MigrationReport> => {
     // Read before anything is set, so that a database that is not for us stays as it is.
     const before = await client.transaction(versionIn);
-    if (before < SCHEMA_VERSION && !mayMigrate) throw migrationRequired(before);
+    if (before < SCHEMA_VERSION && !mayMigrate) throw migrationRequired(NAME, before, SCHEMA_VERSION);
     if (!client.isJoined) await configure();
     const done = await client.transaction(async (statements) => {
       if (before === SCHEMA_VERSION) return { from: before, steps: [] };

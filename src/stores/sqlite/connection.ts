@@ -11,10 +11,11 @@ import { dirname } from "node:path";
 import { HoldfastError, invalidArgument, messageOf } from "../../log/errors.ts";
 import type { MigrationReport } from "../../store/store.ts";
 import type { Tables } from "../sql/tables.ts";
+import { migrationRequired } from "../sql/versions.ts";
 import type { Row, RunResult, SqliteDatabase, SqliteStatement, SqlValue } from "./driver.ts";
 import { isInTransaction, isRow } from "./driver.ts";
 import { NAME, toHoldfastError } from "./errors.ts";
-import { migrate, migrationRequired, SCHEMA_VERSION, schemaVersion } from "./schema.ts";
+import { migrate, SCHEMA_VERSION, schemaVersion } from "./schema.ts";
 import { closedError, createPatience, emptyLog } from "./waiting.ts";
 
 /** Statements by their text, each prepared once. */
@@ -99,7 +100,7 @@ export function createConnection(options: ConnectionOptions): Connection {
     let from = schemaVersion(sql, tables);
     let steps: string[] = [];
     if (from < SCHEMA_VERSION) {
-      if (!mayMigrate) throw migrationRequired(from);
+      if (!mayMigrate) throw migrationRequired(NAME, from, SCHEMA_VERSION);
       steps = atomically(sql, () => {
         from = schemaVersion(sql, tables);
         return from < SCHEMA_VERSION ? migrate(sql, tables, from) : [];
@@ -196,7 +197,7 @@ function openDatabase(options: ConnectionOptions, mayMigrate: boolean): Opened {
   // Read before anything is set, so that a database that is not for us stays as it is.
   const versionIn = (sql: Sql): number => {
     const version = schemaVersion(sql, tables);
-    if (!mayMigrate && version < SCHEMA_VERSION) throw migrationRequired(version);
+    if (!mayMigrate && version < SCHEMA_VERSION) throw migrationRequired(NAME, version, SCHEMA_VERSION);
     return version;
   };
   if ("database" in source) {

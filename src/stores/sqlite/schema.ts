@@ -6,6 +6,7 @@ import { HoldfastError, invalidArgument } from "../../log/errors.ts";
 import { aliased, listed } from "../sql/columns.ts";
 import { quoteName } from "../sql/names.ts";
 import type { Tables } from "../sql/tables.ts";
+import { tooNew } from "../sql/versions.ts";
 import type { Sql } from "./connection.ts";
 import { integer, text } from "./driver.ts";
 import { NAME } from "./errors.ts";
@@ -152,13 +153,7 @@ export function schemaVersion(sql: Sql, tables: Tables): number {
   }
   const row = sql.get(`SELECT value FROM ${tables.meta} WHERE key = ?`, META.schemaVersion);
   const version = row ? integer(row, "value") : 0;
-  if (version > SCHEMA_VERSION) {
-    throw new HoldfastError(
-      "MIGRATION_REQUIRED",
-      `the database has schema version ${version} and this release of Holdfast knows versions up to ${SCHEMA_VERSION}; nothing was changed: upgrade holdfast`,
-      { store: NAME },
-    );
-  }
+  if (version > SCHEMA_VERSION) throw tooNew(NAME, version, SCHEMA_VERSION);
   if (version === SCHEMA_VERSION) {
     for (const table of ["sessions", "entries"] as const) {
       const gone = missing(table);
@@ -183,13 +178,4 @@ export function migrate(sql: Sql, tables: Tables, from: number): string[] {
     SCHEMA_VERSION,
   );
   return steps.map(({ to, title }) => `version ${to}: ${title}`);
-}
-
-/** An error for a first use where migrations are left to the user. */
-export function migrationRequired(version: number): HoldfastError {
-  return new HoldfastError(
-    "MIGRATION_REQUIRED",
-    `the database has ${version === 0 ? "no Holdfast tables" : `schema version ${version}`} and needs version ${SCHEMA_VERSION}; call store.migrate() or run "holdfast migrate", or leave out migrate: "manual"`,
-    { store: NAME },
-  );
 }
