@@ -21,6 +21,7 @@ import type { RunRequest } from "./run.ts";
 import { runOnce } from "./run.ts";
 import type { AgentSetting } from "./setting.ts";
 import { subAgentTool } from "./sub-agent.ts";
+import { observedRun } from "./telemetry.ts";
 import { turnContext } from "./turn-context.ts";
 import type { Agent, AgentOptions, AgentResult, PendingApproval, Prompt, RunOptions } from "./types.ts";
 
@@ -165,8 +166,20 @@ export function createAgent<D extends object = Record<string, unknown>>(options:
     checkWait(given.turnWaitMs);
     given.signal?.throwIfAborted();
     const isStateless = given.sessionId === undefined && !hasSessions;
-    const session = isStateless ? await passing(given) : await openFor(given);
-    return perform(session, isStateless, { kind: "prompt", messages }, given);
+    return traced(given.sessionId, messages, async () => {
+      const session = isStateless ? await passing(given) : await openFor(given);
+      return perform(session, isStateless, { kind: "prompt", messages }, given);
+    });
+  }
+
+  /** What a run does, watched by the agent's telemetry. */
+  function traced(
+    sessionId: string | undefined,
+    input: unknown,
+    work: () => Promise<AgentResult<D>>,
+  ): Promise<AgentResult<D>> {
+    const { telemetry, model } = options;
+    return observedRun({ name, model, ...(telemetry && { telemetry }) }, sessionId, input, work);
   }
 
   async function openTurn(sessionId: string, userId: string | undefined): Promise<Session<Message, D>> {
@@ -202,17 +215,20 @@ export function createAgent<D extends object = Record<string, unknown>>(options:
       ),
     async open(sessionId, { create = true, ...given } = {}) {
       const session = await openFor({ ...given, ...(sessionId !== undefined && { sessionId }) }, create);
-      return createChat(agent, session, given, async (messages, options, onStarted) => {
-        // Another process may have left a turn since the chat was opened.
-        await session.refresh();
-        await bring(session, options);
-        return perform(session, false, { kind: "prompt", messages }, options, onStarted);
-      });
+      return createChat(agent, session, given, (messages, options, onStarted) =>
+        traced(session.id, messages, async () => {
+          // Another process may have left a turn since the chat was opened.
+          await session.refresh();
+          await bring(session, options);
+          return perform(session, false, { kind: "prompt", messages }, options, onStarted);
+        }),
+      );
     },
-    async resume(sessionId, given = {}) {
-      const session = await openTurn(sessionId, given.userId);
-      return perform(session, false, { kind: "resume" }, given);
-    },
+    resume: (sessionId, given = {}) =>
+      traced(sessionId, undefined, async () => {
+        const session = await openTurn(sessionId, given.userId);
+        return perform(session, false, { kind: "resume" }, given);
+      }),
     async approve(sessionId, answer, given = {}) {
       const session = await scoped(given.userId).open(sessionId);
       const pending = session.record.turn
@@ -225,7 +241,7 @@ export function createAgent<D extends object = Record<string, unknown>>(options:
           sessionId,
         );
       }
-      return perform(session, false, { kind: "approve", answer }, given);
+      return traced(sessionId, undefined, () => perform(session, false, { kind: "approve", answer }, given));
     },
     async approvals(sessionId, { userId } = {}) {
       const session = await scoped(userId).open(sessionId);
@@ -237,7 +253,9 @@ export function createAgent<D extends object = Record<string, unknown>>(options:
     },
     asTool: ({ description }) =>
       subAgentTool(agent, description, (session, sessions, occasion, given) =>
-        perform(session, false, occasion, given, undefined, sessions),
+        traced(session.id, occasion.kind === "prompt" ? occasion.messages : undefined, () =>
+          perform(session, false, occasion, given, undefined, sessions),
+        ),
       ),
     async close() {
       await own?.close();

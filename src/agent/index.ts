@@ -10,6 +10,7 @@ export type { OfflineModel, OfflineModelOptions } from "./offline-model.ts";
 export { offlineModel } from "./offline-model.ts";
 export type { Route, RouteDefinition, RouteEvent, RouteStep } from "./routes.ts";
 export { route } from "./routes.ts";
+export type { AgentFacts, AgentTelemetry, AgentWork } from "./telemetry.ts";
 export type {
   Agent,
   AgentEvent,

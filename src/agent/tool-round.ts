@@ -7,6 +7,7 @@ import { addUsage } from "../log/evolve.ts";
 import type { Message } from "../session/types.ts";
 import { isErrorOutput, isSpent, resultMessage } from "./messages.ts";
 import { COLLECT_DATA, ENTER_ROUTE } from "./route-tools.ts";
+import { observed } from "./telemetry.ts";
 import type { ToolOutcome, ToolSetting } from "./tools.ts";
 import { needsApproval, runTool, toolOf } from "./tools.ts";
 import type { TurnState } from "./turn-state.ts";
@@ -61,7 +62,7 @@ export async function runTools<D extends object>(
   const infos: ToolResultInfo[] = [];
   const gate = createGate(commitCalls);
   const one = async (call: ToolCallInfo): Promise<void> => {
-    const done = await gate(runTool(call, setting, isRecovered), (outcome) =>
+    const done = await gate(observedTool(state, call, setting, isRecovered), (outcome) =>
       commitResult(state, call, outcome),
     );
     results.push(done.message);
@@ -78,6 +79,23 @@ export async function runTools<D extends object>(
   const failed = ends.find((end) => end.status === "rejected");
   if (failed) throw failed.reason;
   return { results, infos };
+}
+
+function observedTool<D extends object>(
+  { agent, run }: TurnState<D>,
+  call: ToolCallInfo,
+  setting: ToolSetting,
+  isRecovered: boolean,
+): Promise<ToolOutcome> {
+  const { toolCallId, input } = call;
+  const toolName = toolOf(setting.tools, call.toolName) && call.toolName;
+  const { sessionId } = run.context;
+  const work = { operation: "execute_tool", sessionId, toolName, toolCallId, input } as const;
+  return observed(agent.options, work, async (tell) => {
+    const outcome = await runTool(call, setting, isRecovered);
+    tell({ isError: isErrorOutput(outcome.output), output: outcome.output });
+    return outcome;
+  });
 }
 
 /** Runs `work`, then `commit` with what it gave. */

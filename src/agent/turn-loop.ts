@@ -11,7 +11,7 @@ import { NO_USAGE } from "../log/record.ts";
 import { repair } from "../log/repair.ts";
 import type { Message, Turn } from "../session/types.ts";
 import { isSpent, modelMessages, textOf } from "./messages.ts";
-import type { ModelAnswer } from "./model-call.ts";
+import type { ModelAnswer, ModelListener, ModelRequest } from "./model-call.ts";
 import { callModel, ModelCallError } from "./model-call.ts";
 import { requestPart } from "./pending.ts";
 import { entering, routeKit, told } from "./route-tools.ts";
@@ -19,6 +19,7 @@ import { isCompleted, lastRouteOf } from "./routes.ts";
 import type { AgentSetting, RunSetting } from "./setting.ts";
 import type { Occasion } from "./settle.ts";
 import { settle } from "./settle.ts";
+import { observed } from "./telemetry.ts";
 import { approvalsFor, onlyRead, runTools } from "./tool-round.ts";
 import { toolOf } from "./tools.ts";
 import { turnContext } from "./turn-context.ts";
@@ -100,7 +101,7 @@ function createLoop<D extends object>(agent: AgentSetting<D>, run: RunSetting<D>
 
   async function answered(tools: AgentTools, instructions: string): Promise<ModelAnswer> {
     try {
-      return await callModel(
+      return await observedCall(
         {
           model: agent.options.model,
           instructions,
@@ -120,6 +121,20 @@ function createLoop<D extends object>(agent: AgentSetting<D>, run: RunSetting<D>
       await keepPartial(error.partial);
       throw error.cause;
     }
+  }
+
+  function observedCall(request: ModelRequest, listener: ModelListener): Promise<ModelAnswer> {
+    const { messages: input, instructions } = request;
+    const work = { operation: "chat", sessionId: run.context.sessionId, input, instructions } as const;
+    return observed(agent.options, work, async (tell) => {
+      const answer = await callModel(request, listener).catch((error: unknown) => {
+        if (error instanceof ModelCallError) tell({ error: error.cause });
+        throw error;
+      });
+      const { usage, finishReason, message: output } = answer;
+      tell({ usage, finishReason, output });
+      return answer;
+    });
   }
 
   async function keepPartial(text: string): Promise<void> {

@@ -17,6 +17,7 @@ import type { DataSchema } from "../session/data.ts";
 import type { StoreSource } from "../session/defaults.ts";
 import type { ContextOptions, ForkOptions, Message, Session, Sessions } from "../session/types.ts";
 import type { Route } from "./routes.ts";
+import type { AgentTelemetry } from "./telemetry.ts";
 
 /** What Holdfast needs to know of a tool beside what the AI SDK does. */
 export interface ToolPolicy {
@@ -139,6 +140,8 @@ export interface AgentOptions<D extends object = Record<string, unknown>> {
   /** Names a new session once its first turn is over: a model, or a function. Without: its first words are its label. */
   readonly title?: LanguageModel | ((messages: Message[]) => string | Promise<string>);
   readonly settings?: ModelSettings;
+  /** Told of each run, call of a model and call of a tool: `agentTelemetry` of `holdfast/otel`, or one of your own. */
+  readonly telemetry?: AgentTelemetry;
   /** Default 120,000. */
   readonly toolTimeoutMs?: number;
   /** A longer result is not stored or sent; the model is told so. Default 1,000,000. */

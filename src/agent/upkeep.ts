@@ -9,6 +9,7 @@ import { isKnown } from "../log/entry.ts";
 import type { Message, Session } from "../session/types.ts";
 import { isSpent, modelMessages, textOf, usageOf } from "./messages.ts";
 import type { AgentSetting } from "./setting.ts";
+import { observed } from "./telemetry.ts";
 import type { CompactionOptions } from "./types.ts";
 
 const SUMMARIZE =
@@ -35,20 +36,20 @@ export async function compactIfLong<D extends object>(
   if (!isLong) return;
   await session.compact({
     keepLast,
-    summarize: (older) => summaryOf(compaction, options.model, older, session),
+    summarize: (older) => summaryOf(compaction, options, older, session),
   });
 }
 
 async function summaryOf<D extends object>(
   { summarize }: CompactionOptions,
-  own: LanguageModel,
+  options: AgentSetting<D>["options"],
   messages: Message[],
   session: Session<Message, D>,
 ): Promise<Message> {
   const made = typeof summarize === "function" ? await summarize(messages) : undefined;
   if (typeof made === "object") return made;
-  const model = typeof summarize === "function" || summarize === undefined ? own : summarize;
-  const text = made ?? (await ask(model, SUMMARIZE, messages, session));
+  const model = typeof summarize === "function" || summarize === undefined ? options.model : summarize;
+  const text = made ?? (await ask(options, model, SUMMARIZE, messages, session));
   return { role: "user", content: `Summary of the conversation so far: ${text}` };
 }
 
@@ -74,13 +75,16 @@ export async function entitle<D extends object>(
   if (title === undefined) return;
   const messages = await session.messages({ last: 10 });
   const text =
-    typeof title === "function" ? await title(messages) : await ask(title, ENTITLE, messages, session);
+    typeof title === "function"
+      ? await title(messages)
+      : await ask(options, title, ENTITLE, messages, session);
   const line = text.trim().split("\n", 1)[0]?.slice(0, MAX_TITLE_CHARACTERS).trim();
   if (line) await session.rename(line.isWellFormed() ? line : line.slice(0, -1));
 }
 
 /** Asks a model about the conversation. What that costs is the session's. */
 async function ask<D extends object>(
+  options: AgentSetting<D>["options"],
   model: LanguageModel,
   instructions: string,
   messages: readonly Message[],
@@ -89,8 +93,19 @@ async function ask<D extends object>(
   const transcript = modelMessages(messages, session.id)
     .map((message) => `${message.role}: ${wordsOf(message.content)}`)
     .join("\n");
-  const { text, usage } = await generateText({ model, instructions, prompt: transcript });
-  const spent = usageOf(usage);
+  const input = [{ role: "user", content: transcript }];
+  const work = { operation: "chat", sessionId: session.id, input, instructions } as const;
+  const { text, spent } = await observed(
+    options,
+    work,
+    async (tell) => {
+      const { text, usage, finishReason } = await generateText({ model, instructions, prompt: transcript });
+      const spent = usageOf(usage);
+      tell({ usage: spent, finishReason, output: { role: "assistant", content: text } });
+      return { text, spent };
+    },
+    model,
+  );
   if (isSpent(spent)) await session.addUsage(spent);
   if (text.trim() === "") throw new Error("the model answered with nothing");
   return text;

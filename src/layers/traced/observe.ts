@@ -1,0 +1,208 @@
+/**
+ * @module
+ * One operation as a span and in histograms. Whatever a tracer, a meter or an exporter does, the operation takes place
+ * once, and its caller gets what it gave.
+ */
+import { HoldfastError } from "../../log/errors.ts";
+import type { AttributeValue, Place, Span, SpanIdentity, SpanSetup, TelemetrySource, Tracer } from "./api.ts";
+
+/** What is the same of every operation of its kind, made once. */
+export interface Operation {
+  readonly spanName: string;
+  /** Of its spans. */
+  readonly spanAttributes: Record<string, AttributeValue>;
+  /** Of its metrics. */
+  readonly attributes: Record<string, AttributeValue>;
+}
+
+/** What came of an operation: numbers, so that nothing of its content is held until they are recorded. */
+export interface Facts {
+  readonly attributes?: Record<string, AttributeValue>;
+  readonly commits?: number;
+  readonly conflicts?: number;
+  readonly duplicates?: number;
+  readonly returned?: number;
+}
+
+/** An operation that is over. Times are those of `performance.now()`. */
+export interface Ended {
+  readonly operation: Operation;
+  readonly startedAt: number;
+  readonly endedAt: number;
+  /** Absent where its span is recorded already. */
+  readonly place: Place | undefined;
+  readonly facts: Facts | undefined;
+  /** What it failed with. */
+  readonly error: string | undefined;
+}
+
+export interface Observer {
+  /** Does `work`, and records it. `factsOf` is asked once it is over; its answer goes into span and metrics. */
+  observe<T>(operation: Operation, work: () => Promise<T>, factsOf?: (result: T) => Facts): Promise<T>;
+  /** Records what waits to be recorded. */
+  flush(): void;
+}
+
+export interface ObserverOptions {
+  readonly source: TelemetrySource;
+  readonly tracer: Tracer;
+  /** Whether a span is there while its operation takes place, and active in it. */
+  readonly isActive: boolean;
+  /** Measures an operation that is over. */
+  readonly measure: (ended: Ended) => void;
+}
+
+/** What is recorded together: so many at most, and after this time at the latest. */
+const MAX_WAITING = 128;
+const MAX_WAIT_MS = 50;
+const CLIENT = 2;
+
+/**
+ * Records operations once they are over, many together: that costs a fraction of what it costs between two calls of an
+ * engine, for code and data of the SDK are in the processor's caches then. With `isActive` each is recorded at once.
+ */
+export function createObserver({ source, tracer, isActive, measure }: ObserverOptions): Observer {
+  const { attempt } = source;
+  let waiting: Ended[] = [];
+  let timer: NodeJS.Timeout | undefined;
+
+  function flush(): void {
+    clearTimeout(timer);
+    timer = undefined;
+    const ended = waiting;
+    waiting = [];
+    // What the SDK takes as a time is epoch milliseconds.
+    const offsetMs = Date.now() - performance.now();
+    for (const one of ended) attempt(() => spanOf(tracer, one, offsetMs));
+    for (const one of ended) attempt(() => measure(one));
+  }
+
+  function add(ended: Ended): void {
+    waiting.push(ended);
+    if (isActive || waiting.length >= MAX_WAITING) flush();
+    // It keeps the process alive until then: one that ends by itself loses nothing.
+    else timer ??= setTimeout(flush, MAX_WAIT_MS);
+  }
+
+  async function run<T>(
+    operation: Operation,
+    work: () => Promise<T>,
+    factsOf: ((result: T) => Facts) | undefined,
+    span?: Span,
+  ): Promise<T> {
+    const place = isActive ? undefined : placeOf();
+    const startedAt = performance.now();
+    let facts: Facts | undefined;
+    let failure: string | undefined;
+    try {
+      const result = await work();
+      if (factsOf) {
+        attempt(() => {
+          facts = factsOf(result);
+        });
+      }
+      return result;
+    } catch (error) {
+      failure = errorType(error);
+      throw error;
+    } finally {
+      if (span) attempt(() => finish(span, facts?.attributes, failure));
+      add({ operation, startedAt, endedAt: performance.now(), place, facts, error: failure });
+    }
+  }
+
+  function placeOf(): Place | undefined {
+    let place: Place | undefined;
+    attempt(() => {
+      place = source.place();
+    });
+    return place;
+  }
+
+  function runActive<T>(
+    operation: Operation,
+    work: () => Promise<T>,
+    factsOf: ((result: T) => Facts) | undefined,
+  ): Promise<T> {
+    const setup = { kind: CLIENT, attributes: operation.spanAttributes } as const;
+    return inSpan(source, tracer, operation.spanName, setup, (span) => run(operation, work, factsOf, span));
+  }
+
+  return { observe: isActive ? runActive : run, flush };
+}
+
+/** The span of an operation that is over. */
+function spanOf(
+  tracer: Tracer,
+  { operation, startedAt, endedAt, place, facts, error }: Ended,
+  offsetMs: number,
+): void {
+  if (!place) return;
+  const span = tracer.startSpan(
+    operation.spanName,
+    {
+      kind: CLIENT,
+      attributes: facts?.attributes
+        ? { ...operation.spanAttributes, ...facts.attributes }
+        : operation.spanAttributes,
+      startTime: offsetMs + startedAt,
+      ...(place.ended && rootLinked(place.ended)),
+    },
+    place.context,
+  );
+  try {
+    if (error !== undefined) fail(span, error);
+  } finally {
+    span.end(offsetMs + endedAt);
+  }
+}
+
+/** Runs `work`, once, in a span that is active in it: a child of the one that is active in the caller. */
+export function inSpan<T>(
+  source: TelemetrySource,
+  tracer: Tracer,
+  name: string,
+  setup: SpanSetup,
+  work: (span: Span | undefined) => Promise<T>,
+): Promise<T> {
+  let running: Promise<T> | undefined;
+  source.attempt(() => {
+    const { ended } = source.place();
+    tracer.startActiveSpan(name, ended ? { ...setup, ...rootLinked(ended) } : setup, (span) => {
+      running ??= work(span);
+    });
+  });
+  return running ?? work(undefined);
+}
+
+/** Says what came of a span, and ends it. */
+export function finish(
+  span: Span,
+  attributes: Record<string, AttributeValue> | undefined,
+  error: string | undefined,
+): void {
+  try {
+    if (!span.isRecording()) return;
+    for (const [key, value] of Object.entries(attributes ?? {})) span.setAttribute(key, value);
+    if (error !== undefined) fail(span, error);
+  } finally {
+    span.end();
+  }
+}
+
+/** A span that is over can't get children any more: what is still done in it begins a trace of its own, linked to it. */
+function rootLinked(ended: SpanIdentity): SpanSetup {
+  return { root: true, links: [{ context: ended }] };
+}
+
+/** Marks `span` as failed. An error's message may hold content, so its kind is all that is recorded. */
+export function fail(span: Span, type: string): void {
+  span.setAttribute("error.type", type);
+  span.setStatus({ code: 2 });
+}
+
+/** The code of a HoldfastError, else the error's name. */
+export function errorType(error: unknown): string {
+  if (HoldfastError.is(error)) return error.code;
+  return error instanceof Error ? error.name : "_OTHER";
+}
