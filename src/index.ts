@@ -9,6 +9,7 @@ export { HoldfastError } from "./log/errors.ts";
 export { evolve } from "./log/evolve.ts";
 export type {
   ActiveTurn,
+  Hold,
   LineagePart,
   RouteHistoryItem,
   SessionKind,
@@ -29,8 +30,11 @@ export type {
   AppendResult,
   Checkpoint,
   ContextOptions,
+  ErasedPart,
   EraseReport,
   ForkOptions,
+  HoldOptions,
+  HoldReport,
   Message,
   Part,
   PruneReport,

@@ -15,7 +15,7 @@ const VALUE_WIDTH = 200;
 
 /** The lines that say all that is known of a session without its messages. */
 export function recordLines(record: SessionRecord): string[] {
-  const { turn, route, step, usage, expiresAt, completedAt } = record;
+  const { turn, route, step, usage, expiresAt, completedAt, hold } = record;
   const now = Date.now();
   const facts: [string, string | undefined][] = [
     ["id", cleanLine(record.id)],
@@ -33,6 +33,12 @@ export function recordLines(record: SessionRecord): string[] {
     ["updated", `${dateTime(record.updatedAt)} (${relativeTime(record.updatedAt, now)})`],
     ["completed", completedAt === undefined ? undefined : dateTime(completedAt)],
     ["expires", expiresAt === undefined ? undefined : dateTime(expiresAt)],
+    [
+      "held",
+      hold && (hold.until ?? now + 1) > now
+        ? `${cleanLine(hold.reason)}, since ${dateTime(hold.since)}${hold.until === undefined ? "" : `, until ${dateTime(hold.until)}`}`
+        : undefined,
+    ],
     [
       "turn",
       turn &&

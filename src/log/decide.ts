@@ -16,6 +16,7 @@ import type {
   StepReference,
   Usage,
 } from "./record.ts";
+import { isHeld } from "./record.ts";
 
 /** A message to append. `id`: its caller's id for it, where there is one. */
 export interface NewMessage {
@@ -114,8 +115,8 @@ export type NewSession = EntryData["session.created"] & {
 /**
  * The entries that `command` leads to, none where it changes nothing.
  *
- * @throws SESSION_EXISTS, SESSION_NOT_FOUND, SESSION_DELETED, TURN_IN_PROGRESS or INVALID_ARGUMENT where it may not
- *   happen.
+ * @throws SESSION_EXISTS, SESSION_NOT_FOUND, SESSION_DELETED, SESSION_HELD, TURN_IN_PROGRESS or INVALID_ARGUMENT where it
+ *   may not happen.
  */
 export function decide(
   record: SessionRecord | undefined,
@@ -137,6 +138,7 @@ export function decide(
   if (command.type === "erase-lineage") {
     const inherits = record.lineage.some((part) => part.id === command.id && !part.erased);
     if (!inherits && record.parentId !== command.id) return [];
+    if (inherits) requireNoHold(record, moment.nowMs);
     const { id, count, removed = [] } = command;
     return [
       ...removed.map((seq) => draft("message.removed", { seq })),
@@ -216,6 +218,7 @@ function change(record: SessionRecord, command: Change, moment: Moment): readonl
         ? []
         : [draft("label.set", { label: command.label, automatic: false })];
     case "set-status":
+      if (command.status === "deleted") requireNoHold(record, nowMs);
       return setStatus(record, command.status);
     case "set-expiry":
       return [draft("expiry.set", command.expiresAt === undefined ? {} : { expiresAt: command.expiresAt })];
@@ -263,6 +266,7 @@ function change(record: SessionRecord, command: Change, moment: Moment): readonl
     case "note":
       return command.entries;
     case "delete":
+      requireNoHold(record, nowMs);
       return [draft("session.deleted", {})];
   }
 }
@@ -371,6 +375,15 @@ function resumeTurn(
   if (!turn) throw invalidArgument(`session ${quote(record.id)} has no turn to resume; start one`, record.id);
   if (turn.until > nowMs && turn.owner !== command.owner) throw turnInProgress(record.id, turn, nowMs);
   return [draft("turn.extended", { turnId: turn.id, owner: command.owner, until: nowMs + command.leaseMs })];
+}
+
+function requireNoHold(record: SessionRecord, nowMs: number): void {
+  if (!isHeld(record, nowMs)) return;
+  throw new HoldfastError(
+    "SESSION_HELD",
+    `session ${quote(record.id)} is under a legal hold; nothing of it goes before that is released`,
+    { sessionId: record.id },
+  );
 }
 
 function requireTurn(record: SessionRecord, turnId: string): void {

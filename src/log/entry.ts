@@ -4,6 +4,7 @@
  */
 import type {
   Conversation,
+  Hold,
   LineagePart,
   RouteReference,
   SessionKind,
@@ -49,6 +50,8 @@ export interface EntryData {
     readonly metadata?: StoredObject;
     readonly dataVersion: number;
     readonly expiresAt?: number;
+    /** The hold that a child takes over from its parent. */
+    readonly hold?: Hold;
     readonly base?: Conversation;
   };
   message: { readonly message: StoredObject; readonly turnId?: string };
@@ -71,6 +74,9 @@ export interface EntryData {
   "label.set": { readonly label: string; readonly automatic: boolean };
   "status.set": { readonly status: Exclude<SessionStatus, "deleted"> };
   "expiry.set": { readonly expiresAt?: number };
+  /** A legal hold begins, or goes on with another reason or end. */
+  "hold.set": { readonly reason: string; readonly until?: number };
+  "hold.released": Readonly<Record<string, never>>;
   /** `value` absent: the slot is emptied. */
   "state.set": { readonly slot: string; readonly value?: unknown };
   "usage.added": { readonly usage: Partial<Usage> };

@@ -9,6 +9,7 @@ export type HoldfastErrorCode =
   | "SESSION_EXISTS"
   | "SESSION_DELETED"
   | "SESSION_CLOSED"
+  | "SESSION_HELD"
   | "VERSION_CONFLICT"
   | "TURN_IN_PROGRESS"
   | "DUPLICATE_ENTRY"

@@ -6,7 +6,7 @@ import type { Entry, EntryData, KnownEntry } from "./entry.ts";
 import { isKnown } from "./entry.ts";
 import { HoldfastError, messageOf } from "./errors.ts";
 import type { Conversation, RouteHistoryItem, SessionRecord, Usage } from "./record.ts";
-import { EMPTY_CONVERSATION, NO_USAGE, ROUTE_HISTORY_LIMIT } from "./record.ts";
+import { EMPTY_CONVERSATION, isHeld, NO_USAGE, ROUTE_HISTORY_LIMIT } from "./record.ts";
 
 /**
  * The record after `entry`. Never changes `record`. An entry of a type that is not known here counts as an entry and
@@ -143,9 +143,21 @@ function apply(record: Mutable<SessionRecord>, entry: KnownEntry): void {
       else record.completedAt = entry.at;
       return;
     case "expiry.set":
-      if (entry.data.expiresAt === undefined) delete record.expiresAt;
-      else record.expiresAt = entry.data.expiresAt;
+      setExpiry(record, entry.data.expiresAt);
       return;
+    case "hold.set": {
+      const { hold } = record;
+      const since = hold && isHeld(record, entry.at) ? hold.since : entry.at;
+      record.hold = { ...entry.data, since };
+      setExpiry(record, hold ? hold.expiresAt : record.expiresAt);
+      return;
+    }
+    case "hold.released": {
+      const { hold } = record;
+      delete record.hold;
+      if (hold) setExpiry(record, hold.expiresAt);
+      return;
+    }
     case "state.set":
       record.state =
         entry.data.value === undefined
@@ -186,6 +198,18 @@ function apply(record: Mutable<SessionRecord>, entry: KnownEntry): void {
     default:
       return;
   }
+}
+
+/** A hold moves the time on to its own end, or away where it has none, so that no engine drops what is held. */
+function setExpiry(record: Mutable<SessionRecord>, expiresAt: number | undefined): void {
+  const { hold } = record;
+  delete record.expiresAt;
+  if (hold) {
+    const { expiresAt: _before, ...rest } = hold;
+    record.hold = { ...rest, ...(expiresAt !== undefined && { expiresAt }) };
+  }
+  const until = hold ? hold.until : 0;
+  if (expiresAt !== undefined && until !== undefined) record.expiresAt = Math.max(expiresAt, until);
 }
 
 /** A fork and what it inherits in one log, as an import makes it: from here on holds what the fork began with. */

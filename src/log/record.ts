@@ -44,6 +44,17 @@ export interface ActiveTurn {
   readonly seq: number;
 }
 
+/**
+ * A legal hold: until it is lifted, or until `until` has passed, the session can't be deleted, erased, pruned, and does
+ * not expire. `expiresAt`: when the session would expire without it.
+ */
+export interface Hold {
+  readonly reason: string;
+  readonly since: number;
+  readonly until?: number;
+  readonly expiresAt?: number;
+}
+
 /** The part of a record that belongs to a point of the conversation: what a fork takes over and a rewind restores. */
 export interface Conversation {
   readonly messageCount: number;
@@ -100,7 +111,9 @@ export interface SessionRecord<D extends object = Record<string, unknown>> {
   readonly createdAt: number;
   readonly updatedAt: number;
   readonly completedAt?: number;
+  /** While a hold keeps the session, this is never before its end: absent, where it has none. */
   readonly expiresAt?: number;
+  readonly hold?: Hold;
 }
 
 /** How many routes a record remembers, so that its size does not grow with the history. */
@@ -137,4 +150,9 @@ export function conversationOf(record: Pick<SessionRecord, keyof Conversation>):
 /** Whether the session's time was over at `nowMs`. An expired session is treated as absent. */
 export function isExpired(record: Pick<SessionRecord, "expiresAt">, nowMs: number): boolean {
   return record.expiresAt !== undefined && record.expiresAt <= nowMs;
+}
+
+/** Whether a legal hold keeps the session at `nowMs`. */
+export function isHeld({ hold }: Pick<SessionRecord, "hold">, nowMs: number): boolean {
+  return hold !== undefined && (hold.until ?? Number.POSITIVE_INFINITY) > nowMs;
 }

@@ -7,7 +7,7 @@ import type { NewSession } from "../log/decide.ts";
 import { HoldfastError, invalidArgument } from "../log/errors.ts";
 import { lineageAt } from "../log/lineage.ts";
 import type { Conversation, SessionRecord } from "../log/record.ts";
-import { conversationOf, EMPTY_CONVERSATION } from "../log/record.ts";
+import { conversationOf, EMPTY_CONVERSATION, isHeld } from "../log/record.ts";
 import { checkId } from "../log/values.ts";
 import { createLog } from "./create.ts";
 import { migrated, needsMigration } from "./data.ts";
@@ -37,7 +37,7 @@ export async function forkFrom(
     metadata: parent.metadata,
     dataVersion: parent.dataVersion,
     base: await conversationAt(runtime, history, at),
-    ...inherited(parent),
+    ...inherited(runtime, parent),
     ...(userId !== undefined && { userId: checkId(userId, "user id") }),
     ...(label !== undefined && { label }),
   });
@@ -103,22 +103,30 @@ export async function conversationAt(runtime: Runtime, history: History, seq: nu
   return { ...conversationOf(past), data, dataVersion };
 }
 
-/** A child session: its parent's user, no messages, a log of its own. */
-export function spawnFrom(
+/** A child session: its parent's user, no messages, a log of its own. What holds its parent holds it. */
+export async function spawnFrom(
   runtime: Runtime,
   parent: SessionRecord,
   options: { label?: string; agent?: string; id?: string },
 ): Promise<Writer> {
   const { id = runtime.generateId(), label, agent } = options;
-  return createLog(runtime, {
+  const { expiresAt } = parent;
+  const hold = isHeld(parent, runtime.clock()) ? parent.hold : undefined;
+  const { expiresAt: ends, ...own } = inherited(runtime, parent);
+  const end = hold ? expiresAt : ends;
+  const writer = await createLog(runtime, {
     id: checkId(id, "session id"),
     kind: "child",
     parentId: parent.id,
     dataVersion: runtime.dataVersion,
-    ...inherited(parent),
+    ...own,
+    ...(hold && { hold }),
+    ...(end !== undefined && { expiresAt: end }),
     ...(agent !== undefined && { agent: checkId(agent, "agent") }),
     ...(label !== undefined && { label: checkLabel(label) }),
   });
+  await (await retention()).holdWithParent(runtime, recordOf(writer));
+  return writer;
 }
 
 /** A session that takes another's place: same user, agent and metadata, nothing collected. */
@@ -132,7 +140,7 @@ export function successorOf(
     id: runtime.generateId(),
     dataVersion: runtime.dataVersion,
     metadata,
-    ...inherited(record),
+    ...inherited(runtime, record),
   };
   if (!preserveHistory) return createLog(runtime, { ...session, kind: "session" });
   return createHeir(runtime, record, record.seq, {
@@ -148,11 +156,15 @@ export function successorOf(
   });
 }
 
-function inherited(parent: SessionRecord): Pick<NewSession, "userId" | "agent" | "expiresAt"> {
-  const { userId, agent, expiresAt } = parent;
+/** A hold is not inherited, so what it moved to later is: the time that the session would expire at without it. */
+function inherited(
+  { clock }: Runtime,
+  { userId, agent, expiresAt, hold }: SessionRecord,
+): Pick<NewSession, "userId" | "agent" | "expiresAt"> {
+  const ends = hold ? hold.expiresAt : expiresAt;
   return {
     ...(userId !== undefined && { userId }),
     ...(agent !== undefined && { agent }),
-    ...(expiresAt !== undefined && { expiresAt }),
+    ...(ends !== undefined && ends > clock() && { expiresAt: ends }),
   };
 }

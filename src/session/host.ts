@@ -122,6 +122,9 @@ function runtimeFactory<D extends object>(
 
   return async () => {
     const opened = await store;
+    opened.onHealth?.(({ state, cause }) =>
+      events.emit(state, { store: opened.name, ...(state === "degraded" && { error: cause }) }),
+    );
     const commit = groupCommit(opened);
     const writers = createWriters(
       (sessionId, record, saves = autoSave): Writer =>

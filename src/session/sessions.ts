@@ -202,8 +202,12 @@ function createView<M extends object, D extends object>(host: Host, scope: Scope
       }),
     delete: (id, { heirs = "keep" } = {}) =>
       run(async (runtime) => (await retention()).deleteSession(runtime, id, heirs, scope)),
-    erase: (id) => run(async (runtime) => (await retention()).eraseSession(runtime, id, scope)),
+    erase: (id, { heirs = "keep" } = {}) =>
+      run(async (runtime) => (await retention()).eraseSession(runtime, id, heirs, scope)),
     prune: (rule = {}) => run(async (runtime) => (await retention()).pruneSessions(runtime, rule, scope)),
+    hold: (id, options) =>
+      run(async (runtime) => (await retention()).holdSession(runtime, id, options, scope)),
+    release: (id) => run(async (runtime) => (await retention()).releaseSession(runtime, id, scope)),
     async *export(id) {
       const runtime = await ready();
       const { exportLines } = await transfer();

@@ -118,8 +118,13 @@ function relocate(entry: Entry, id: string, namespace: string, scope: Scope, ids
   // A fork and what it inherits may both have used an id; one log can't.
   if (own !== undefined && ids.has(own)) return { ...entry, id: positionalId(entry.seq) };
   if (own !== undefined) ids.add(own);
-  if (!isKnown(entry) || entry.type !== "session.created") return entry;
-  const { lineage: _lineage, kind, parentId, ...data } = entry.data;
+  if (!isKnown(entry)) return entry;
+  const isUsers = scope.userId !== undefined;
+  // A user can neither place nor lift a hold: what there was is kept as a note.
+  if (isUsers && (entry.type === "hold.set" || entry.type === "hold.released"))
+    return { ...entry, type: `x.${entry.type}` };
+  if (entry.type !== "session.created") return entry;
+  const { lineage: _lineage, kind, parentId, hold, ...data } = entry.data;
   return {
     ...entry,
     data: {
@@ -128,6 +133,7 @@ function relocate(entry: Entry, id: string, namespace: string, scope: Scope, ids
       namespace,
       kind: kind === "child" ? kind : "session",
       ...(kind === "child" && parentId !== undefined && { parentId }),
+      ...(hold && !isUsers && { hold }),
       ...(scope.userId !== undefined && { userId: scope.userId }),
     },
   };

@@ -7,7 +7,7 @@ import type { Entry, TurnOutcome } from "../log/entry.ts";
 import type { RouteReference, SessionRecord, SessionStatus, StepReference, Usage } from "../log/record.ts";
 import type { StoredMessage } from "../log/transcript.ts";
 import type { WindowOptions } from "../log/window.ts";
-import type { Page, SearchHit, SessionQuery } from "../store/store.ts";
+import type { Page, Removal, SearchHit, SessionQuery } from "../store/store.ts";
 import type { EventName, Listener } from "./events.ts";
 import type { AppendResult } from "./job.ts";
 
@@ -47,14 +47,26 @@ export interface ForkOptions {
 
 export type SessionFilter = Omit<SessionQuery, "limit" | "cursor" | "order">;
 
-/** Which sessions to remove. All conditions must hold. What has expired is removed in any case. */
+/**
+ * Which sessions to remove. All conditions must hold. What has expired is removed in any case; what is under a legal hold
+ * never is, and counts in `keepLast` as if it weren't.
+ */
 export interface PruneRule {
   /** Not updated for so long. */
   olderThanMs?: number;
   status?: Exclude<SessionStatus, "deleted">;
+  /** Only sessions of this user, of this agent, with these values: alone they only narrow down what has expired. */
   userId?: string;
+  agent?: string;
+  metadata?: NonNullable<SessionQuery["metadata"]>;
   /** Keeps the most recently updated so many of those that the other conditions name. */
   keepLast?: number;
+  /** Removes so many at most, not counting children. What is left is the next call's. */
+  limit?: number;
+  /** Begins with no other session after so long. */
+  budgetMs?: number;
+  /** Begins with no other session once it aborts. */
+  signal?: AbortSignal;
   /** Removes nothing and says what would be removed. */
   dryRun?: boolean;
 }
@@ -65,16 +77,45 @@ export interface PruneReport {
   /** How many of them had expired. */
   readonly expired: number;
   readonly dryRun: boolean;
+  /** How many a legal hold kept; absent where it kept none. */
+  readonly held?: number;
+  /** `limit`, `budgetMs` or `signal` ended it before all was done. */
+  readonly more?: true;
 }
 
 export interface EraseReport {
   readonly id: string;
-  /** The sessions that were removed for good: this one and its child sessions. */
+  /** The sessions that were removed for good: this one, its child sessions, and what was kept for these only. */
   readonly sessions: string[];
   /** How many entries those held. */
   readonly entries: number;
   /** Forks that lost the part of their history that they inherited. */
   readonly heirs: string[];
+  /** All that was removed, by what and where. */
+  readonly removed: ErasedPart[];
+}
+
+/**
+ * So many things of one kind that an erase removed. `indexes`: all rows that the engine had of so many sessions beside
+ * their records and entries, for lists and for search. Blobs, keys and the like are what layers keep.
+ */
+export interface ErasedPart {
+  readonly what: "entries" | "records" | "indexes" | Removal["what"];
+  readonly count: number;
+  /** The name of the store, or where a layer kept it. */
+  readonly place: string;
+}
+
+/** Why sessions are held, and how long: `until` is a time in epoch milliseconds; absent: until it is released. */
+export interface HoldOptions {
+  /** Anybody who may read the session can read it: name the matter, not what it is about. */
+  reason: string;
+  until?: number;
+}
+
+export interface HoldReport {
+  /** The sessions that are held, or were released: this one and its child sessions. */
+  readonly sessions: string[];
 }
 
 /** Many conversations over one store. */
@@ -108,11 +149,28 @@ export interface Sessions<M = Message, D extends object = Record<string, unknown
   /**
    * Removes the session; one that forks inherit from is hidden and kept for them, unless they go too
    * (`heirs: "cascade"`). Whether there was such a session.
+   *
+   * @throws SESSION_HELD
    */
   delete(id: string, options?: { heirs?: "keep" | "cascade" }): Promise<boolean>;
-  /** Removes the session for good: its child sessions too, and the part of it that forks inherit. */
-  erase(id: string): Promise<EraseReport>;
+  /**
+   * Removes the session for good: its child sessions too, and the messages of it that forks inherit. What a fork took over
+   * besides (data, label, metadata) is the fork's own and stays, unless the forks go too (`heirs: "cascade"`).
+   *
+   * @throws SESSION_NOT_FOUND. SESSION_HELD, with nothing removed, where it, or what would go or lose with it, is held.
+   */
+  erase(id: string, options?: { heirs?: "keep" | "cascade" }): Promise<EraseReport>;
+  /** Safe to run in many workers at once: what one of them renewed, held or went on with meanwhile stays. */
   prune(rule?: PruneRule): Promise<PruneReport>;
+  /**
+   * Places the session and its child sessions, also later ones, under a legal hold: nobody can delete, erase or prune
+   * them, and they don't expire. Again with another reason or end: replaces the hold. Forks are sessions of their own.
+   *
+   * @throws SESSION_NOT_FOUND, INVALID_ARGUMENT; that also where these are one user's sessions.
+   */
+  hold(id: string, options: HoldOptions): Promise<HoldReport>;
+  /** Lifts the hold, also from child sessions that are held for the same reason. What has expired meanwhile is absent. */
+  release(id: string): Promise<HoldReport>;
   /** The session as lines of JSON, lossless, with what it inherits. */
   export(id: string): AsyncIterable<string>;
   /** @throws INVALID_ARGUMENT where the lines are no whole export, SESSION_EXISTS. */

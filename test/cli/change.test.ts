@@ -97,6 +97,43 @@ describe("erase", () => {
   });
 });
 
+describe("hold and release", () => {
+  test("a held session stays until it is released", async () => {
+    const { url, sessions } = await temporaryStore();
+    await (await sessions.create({ id: "held", messages: [user("evidence")] })).spawn({ id: "child" });
+    await sessions.fork("held", { id: "fork" });
+    const to = ["--store", url];
+    expect((await holdfast([...to, "hold", "held"])).code).toBe(2);
+    expect((await holdfast([...to, "hold", "held", "--reason", "x", "--until", "soon"])).code).toBe(2);
+    const held = await holdfast([...to, "hold", "held", "--reason", "matter 17", "--json"]);
+    expect(jsonLines(held.stdout)).toEqual([{ id: "held", held: ["held", "child"] }]);
+    expect((await holdfast([...to, "show", "held"])).stdout).toContain("matter 17, since");
+    for (const command of [
+      ["rm", "held"],
+      ["erase", "held"],
+      ["erase", "held", "--heirs", "cascade"],
+    ]) {
+      const refused = await holdfast([...to, ...command, "--yes"]);
+      expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining("error SESSION_HELD: ")]);
+    }
+    const pruned = await holdfast([...to, "prune", "--keep-last", "0", "--yes"]);
+    expect(pruned.stderr).toContain("1 session kept by a legal hold");
+    expect(await sessions.find("held")).toBeDefined();
+    expect((await holdfast([...to, "release", "held"])).stdout).toContain("held  released");
+    const again = await holdfast([...to, "release", "held"]);
+    expect(again.stderr).toContain("it was released before");
+    await sessions.fork("held", { id: "fork" });
+    const dry = await holdfast([...to, "erase", "held", "--heirs", "cascade", "--dry-run", "--json"]);
+    expect(jsonLines(dry.stdout)[0]).toMatchObject({
+      sessions: expect.arrayContaining(["held", "child", "fork"]),
+      heirs: [],
+    });
+    const erased = await holdfast([...to, "erase", "held", "--heirs", "cascade", "--yes"]);
+    expect(erased.stderr).toMatch(/\d+ entries in sqlite\n.*3 records in sqlite/);
+    expect(await sessions.find("fork")).toBeUndefined();
+  });
+});
+
 describe("prune", () => {
   test("dry run and real run name the same sessions", async () => {
     const { url, sessions } = await temporaryStore();

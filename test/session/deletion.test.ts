@@ -106,6 +106,11 @@ onStores(
       sessions: ["cc", "c", "s"],
       entries: 3 + 3 + 1,
       heirs: ["f", "g", "h"],
+      removed: [
+        { what: "entries", count: 7, place: store.name },
+        { what: "records", count: 3, place: store.name },
+        { what: "indexes", count: 3, place: store.name },
+      ],
     });
     for (const id of ["s", "c", "cc"])
       expect([await ownLog(store, id), await all.find(id)]).toEqual([[], undefined]);

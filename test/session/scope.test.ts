@@ -60,6 +60,8 @@ const CALLS: Readonly<Record<string, (alice: Sessions) => Promise<unknown>>> = {
     expect((await alice.prune({ keepLast: 0, dryRun: true })).removed).toEqual(["alice's"]);
     await refusal(alice.prune({ userId: "bob", keepLast: 0 }), "INVALID_ARGUMENT");
   },
+  hold: (alice) => refusal(alice.hold(THEIRS, { reason: "mine" }), "INVALID_ARGUMENT"),
+  release: (alice) => refusal(alice.release(THEIRS), "INVALID_ARGUMENT"),
   export: (alice) => refusal(collect(alice.export(THEIRS)), "SESSION_NOT_FOUND"),
   import: async (alice) => {
     const lines = await collect(alice.export("alice's"));

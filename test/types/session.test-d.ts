@@ -5,6 +5,10 @@ import { describe, expectTypeOf, test } from "vitest";
 import { z } from "zod";
 import type {
   Entry,
+  ErasedPart,
+  EraseReport,
+  Hold,
+  HoldReport,
   Message,
   Page,
   SearchHit,
@@ -21,6 +25,8 @@ import {
   isKnown,
   memoryStore,
 } from "../../src/index.ts";
+import { auditedSessions } from "../../src/session/audit.ts";
+import { startSweeper } from "../../src/session/sweeper.ts";
 import { sqliteStore } from "../../src/stores/sqlite.ts";
 
 describe("the data's type comes from its schema, at the call site", () => {
@@ -165,4 +171,35 @@ test("an entry's data is known by its type", () => {
 test("an error is known by its code", () => {
   const error: unknown = undefined;
   if (HoldfastError.is(error)) expectTypeOf(error.retryable).toEqualTypeOf<boolean>();
+});
+
+describe("retention and audit", () => {
+  test("reports say what they hold", async () => {
+    const sessions = createSessions();
+    expectTypeOf(sessions.erase).returns.resolves.toEqualTypeOf<EraseReport>();
+    expectTypeOf<EraseReport["removed"][number]>().toEqualTypeOf<ErasedPart>();
+    expectTypeOf<ErasedPart["what"]>().toEqualTypeOf<
+      "entries" | "records" | "indexes" | "blobs" | "journal" | "keys" | "replica" | "vault"
+    >();
+    expectTypeOf(sessions.hold).returns.resolves.toEqualTypeOf<HoldReport>();
+    expectTypeOf<SessionRecord["hold"]>().toEqualTypeOf<Hold | undefined>();
+    // @ts-expect-error a hold has a reason
+    void sessions.hold("s", {});
+    // @ts-expect-error nobody prunes what is deleted
+    void sessions.prune({ status: "deleted" });
+    // @ts-expect-error bounds are the sweeper's own
+    void startSweeper(sessions, { rules: [{ limit: 1 }] });
+  });
+
+  test("audited sessions are sessions, with their messages and data", async () => {
+    const plain = createSessions({ data: z.object({ seats: z.number() }) });
+    const sessions = auditedSessions(plain, { sink: () => undefined });
+    expectTypeOf(sessions).toExtend<typeof plain>();
+    expectTypeOf(sessions.as("carol").forUser("alice").as).toBeFunction();
+    expectTypeOf(sessions.forUser("alice").open).returns.resolves.toEqualTypeOf<
+      Session<Message, { seats: number }>
+    >();
+    // @ts-expect-error a sink takes events
+    void auditedSessions(plain, { sink: (event: string) => event });
+  });
 });

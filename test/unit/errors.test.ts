@@ -8,6 +8,7 @@ const RETRYABLE: Record<HoldfastErrorCode, boolean> = {
   SESSION_EXISTS: false,
   SESSION_DELETED: false,
   SESSION_CLOSED: false,
+  SESSION_HELD: false,
   VERSION_CONFLICT: false,
   TURN_IN_PROGRESS: true,
   DUPLICATE_ENTRY: false,

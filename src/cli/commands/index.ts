@@ -11,6 +11,7 @@ import { registerDemo } from "./demo.ts";
 import { registerDiff } from "./diff.ts";
 import { registerDoctor } from "./doctor.ts";
 import { registerExport } from "./export.ts";
+import { registerHold, registerRelease } from "./hold.ts";
 import { registerImport } from "./import.ts";
 import { registerLs } from "./ls.ts";
 import { registerMigrate } from "./migrate.ts";
@@ -40,6 +41,8 @@ export function registerCommands(program: Command): void {
   registerRm(program);
   registerErase(program);
   registerPrune(program);
+  registerHold(program);
+  registerRelease(program);
   program.commandsGroup("Move:");
   registerExport(program);
   registerImport(program);

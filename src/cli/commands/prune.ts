@@ -16,6 +16,7 @@ interface PruneOptions {
   readonly olderThan?: number;
   readonly status?: NonNullable<PruneRule["status"]>;
   readonly user?: string;
+  readonly agent?: string;
   readonly keepLast?: number;
   readonly dryRun?: boolean;
   readonly yes?: boolean;
@@ -37,6 +38,7 @@ export function registerPrune(program: Command): void {
       new Option("--status <status>", "only of this status").choices(["active", "completed", "abandoned"]),
     )
     .option("--user <id>", "only this user's")
+    .option("--agent <name>", "only this agent's")
     .addOption(new Option("--keep-last <n>", "keep the newest so many of those").argParser(wholeNumber(0)))
     .option("--dry-run", "say what would go, and do nothing")
     .option("-y, --yes", "do not ask");
@@ -56,6 +58,7 @@ export function registerPrune(program: Command): void {
         if (options.dryRun) output.line(`${describe(record)}  ${paint("dim", "would be deleted")}`);
         else output.note(`${describe(record)}  ${paint("dim", "will be deleted")}`);
       }
+      if (planned.held) output.note(`${count(planned.held, "session")} kept by a legal hold`);
       if (planned.removed.length === 0) output.note("nothing to delete");
       if (options.dryRun) return;
       if (planned.removed.length > 0) {
@@ -69,11 +72,12 @@ export function registerPrune(program: Command): void {
   });
 }
 
-function ruleOf({ olderThan, status, user, keepLast }: PruneOptions): PruneRule {
+function ruleOf({ olderThan, status, user, agent, keepLast }: PruneOptions): PruneRule {
   return {
     ...(olderThan !== undefined && { olderThanMs: olderThan }),
     ...(status !== undefined && { status }),
     ...(user !== undefined && { userId: user }),
+    ...(agent !== undefined && { agent }),
     ...(keepLast !== undefined && { keepLast }),
   };
 }

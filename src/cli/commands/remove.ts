@@ -72,18 +72,21 @@ export function registerErase(program: Command): void {
     .argument("<id>", ID)
     .summary("remove a session for good, whatever inherits from it")
     .description(
-      "Removes a session for good: every entry, its child sessions, and the part of its history that forks inherit.",
+      "Removes a session for good: every entry, its child sessions, and the messages of it that forks inherit. What a fork took over besides, such as data and label, stays with it.",
+    )
+    .addOption(
+      new Option("--heirs <what>", "what becomes of its forks").choices(["keep", "cascade"]).default("keep"),
     )
     .option("--dry-run", "say what would go, and do nothing")
     .option("-y, --yes", "do not ask");
   examples(command, [["holdfast erase 019a3f --yes", "a user asked to be forgotten"]]).action(
-    async (given: string, { dryRun, yes }: RemoveOptions, self: Command) => {
+    async (given: string, { heirs: fate, dryRun, yes }: RemoveOptions, self: Command) => {
       await withStore(self, "existing", async ({ output, sessions, store }) => {
         const record = await resolveRecord(sessions, given, "deleted");
         const all = await recordsById(store);
-        const gone = [record, ...childrenBelow(record.id, all)];
-        const heirs = forksBelow(record.id, all).filter(({ lineage }) =>
-          lineage.some(({ id }) => id === record.id),
+        const gone = fate === "cascade" ? allBelow(record, all) : [record, ...childrenBelow(record.id, all)];
+        const heirs = forksBelow(record.id, all).filter(
+          (fork) => !gone.includes(fork) && fork.lineage.some(({ id }) => id === record.id),
         );
         const say = (text: string): void => (dryRun ? output.line(text) : output.note(text));
         if (dryRun && output.json) {
@@ -101,12 +104,15 @@ export function registerErase(program: Command): void {
           say(`${describe(heir)}  ${paint("yellow", "loses what it inherits of it")}`);
         if (dryRun) return;
         await confirm(`Erase ${count(gone.length, "session")} for good?`, yes);
-        const report = await sessions.erase(record.id);
+        const report = await sessions.erase(record.id, { heirs: fate });
         if (output.json) output.value(report);
-        else
+        else {
+          for (const part of report.removed)
+            output.note(`${String(part.count).padStart(8)} ${part.what} in ${part.place}`);
           output.note(
             `${count(report.sessions.length, "session")} with ${count(report.entries, "entry", "entries")} erased`,
           );
+        }
       });
     },
   );
@@ -134,6 +140,15 @@ export function describe({ id, label, messageCount }: SessionRecord): string {
 /** The forks of a session and theirs, however deep. */
 function forksBelow(id: string, all: ReadonlyMap<string, SessionRecord>): SessionRecord[] {
   return below(id, all, "fork");
+}
+
+/** The session, with the children and forks of it and of theirs. */
+function allBelow(record: SessionRecord, all: ReadonlyMap<string, SessionRecord>): SessionRecord[] {
+  const found = new Set([record]);
+  for (const { id } of found) {
+    for (const one of all.values()) if (one.parentId === id && one.kind !== "session") found.add(one);
+  }
+  return [...found];
 }
 
 function childrenBelow(id: string, all: ReadonlyMap<string, SessionRecord>): SessionRecord[] {

@@ -16,7 +16,7 @@ import { ask, command, dropRows, newToken, runScripts, scriptOf, sessionKeyList 
 import { toHoldfastError } from "./errors.ts";
 import type { Former } from "./former.ts";
 import { dropFormer, formerMember } from "./former.ts";
-import { keepCalls, keptBy } from "./inherited.ts";
+import { keepCalls, keptBy, ttlOf } from "./inherited.ts";
 import type { Place, Row, SessionKeys } from "./keys.ts";
 import { decodePlace, encodePlace, placeOf } from "./keys.ts";
 import type { Written } from "./replicas.ts";
@@ -107,12 +107,7 @@ function writtenBy({ connection }: Engine, { keys }: Space, calls: readonly Call
   });
 }
 
-function encode(
-  { ttlMs }: Engine,
-  commit: Commit,
-  position: number,
-  capabilities: StoreCapabilities,
-): Encoded {
+function encode(engine: Engine, commit: Commit, position: number, capabilities: StoreCapabilities): Encoded {
   const { sessionId, entries, record } = commit;
   const entryArgs = entries.flatMap((entry) => {
     const data = encodeData(entry);
@@ -122,7 +117,7 @@ function encode(
     return [id ?? "", JSON.stringify(header), data];
   });
   const recordText = encodeRecord(record);
-  const expiresAt = expiryOf(record.expiresAt, ttlMs);
+  const expiresAt = expiryOf(record.expiresAt, ttlOf(engine, record));
   const place = placeOf(record, newToken(), expiresAt);
   return { commit, recordText, entryArgs, place, placeText: encodePlace(place), position };
 }
@@ -157,7 +152,8 @@ function callOf(engine: Engine, space: Space, id: string, commits: readonly Enco
     const { commit, recordText, placeText, entryArgs } = item;
     const { record, entries, expectedVersion } = commit;
     const old = decodePlace(known);
-    const kept = isCluster ? [] : keptBy(record, expectedVersion === 0 ? undefined : old, engine.ttlMs);
+    const ttlMs = ttlOf(engine, record);
+    const kept = isCluster ? [] : keptBy(record, expectedVersion === 0 ? undefined : old, ttlMs);
     const head = [
       String(expectedVersion),
       String(record.createdAt),
@@ -166,7 +162,7 @@ function callOf(engine: Engine, space: Space, id: string, commits: readonly Enco
       placeText,
       known,
       record.expiresAt === undefined ? "" : String(Math.ceil(record.expiresAt)),
-      engine.ttlMs === undefined ? "" : String(engine.ttlMs),
+      ttlMs === undefined ? "" : String(ttlMs),
       ...rowArgs(isCluster ? [] : rowsToAdd(space, item)),
       ...rowArgs(isCluster || !old ? [] : space.keys.rowsOfCommit(id, old)),
       String(kept.length),
@@ -196,7 +192,7 @@ async function keepInherited(engine: Engine, space: Space, encoded: readonly Enc
   const calls = encoded.flatMap(({ commit: { sessionId, expectedVersion, record } }) => {
     const isNew = expectedVersion === 0;
     const known = isNew ? undefined : engine.places.get(space.keys.session(sessionId).record);
-    const ids = keptBy(record, known && decodePlace(known.place), engine.ttlMs);
+    const ids = keptBy(record, known && decodePlace(known.place), ttlOf(engine, record));
     return keepCalls(engine, space, record, ids, isNew);
   });
   for (const reply of await runScripts(engine.connection, calls)) replyValue(reply);

@@ -18,6 +18,15 @@ const SCRIPT = scriptOf(KEEP_SCRIPT);
 /** How far the clocks of a Cluster's nodes may be apart. */
 const CLOCKS_MS = 60_000;
 
+/**
+ * How long a session is kept after this commit. One that is under a legal hold stays, by `ttlMs` of the store too, until
+ * the hold has ended and somebody writes to it.
+ */
+export function ttlOf({ ttlMs }: Pick<Engine, "ttlMs">, { hold }: SessionRecord): number | undefined {
+  if (ttlMs === undefined || hold === undefined) return ttlMs;
+  return hold.until === undefined || hold.until > Date.now() ? undefined : ttlMs;
+}
+
 /** The sessions that a commit keeps. None where one before it has kept them as long already. */
 export function keptBy(
   { id, kind, parentId, lineage, expiresAt }: SessionRecord,
@@ -33,12 +42,14 @@ export function keptBy(
 
 /** Keeps sessions for one with this record, in a step of its own. */
 export function keepCalls(
-  { ttlMs }: Engine,
+  engine: Engine,
   { keys }: Space,
-  { expiresAt }: SessionRecord,
+  record: SessionRecord,
   ids: readonly string[],
   isNew: boolean,
 ): ScriptCall[] {
+  const { expiresAt } = record;
+  const ttlMs = ttlOf(engine, record);
   const args = [
     expiresAt === undefined ? "" : String(Math.ceil(expiresAt)),
     ttlMs === undefined ? "" : String(ttlMs),
