@@ -3,12 +3,14 @@
  * What every layer does alike: all that it doesn't change is the store's below it, a namespace of it is the layer over
  * that namespace, and it refuses to be put where it could not keep what it promises.
  */
+import type { Entry } from "../log/entry.ts";
 import { invalidArgument } from "../log/errors.ts";
+import { isPlainObject } from "../log/values.ts";
 import type { SessionStore } from "../store/store.ts";
 
 export type LayerName = "traced" | "redacted" | "encrypted" | "offloaded" | "fallback";
 
-/** What each layer must not be put around, and why. `traced` goes anywhere. */
+/** What each layer must not be put around, and why; but where what it keeps beside has that layer too. `traced` goes anywhere. */
 const REFUSED: Readonly<Record<LayerName, Readonly<Partial<Record<LayerName, string>>>>> = {
   traced: {},
   redacted: { redacted: "give one layer both rules" },
@@ -23,36 +25,52 @@ const REFUSED: Readonly<Record<LayerName, Readonly<Partial<Record<LayerName, str
   },
   fallback: {
     fallback: "give the outer one the store that the inner one is for",
-    redacted: "the journal would hold what the redaction hides; put the redaction outside",
-    encrypted: "the journal would hold all in clear; put the encryption outside",
+    redacted: "the journal would hold what the redaction hides; put one around the journal too",
+    encrypted: "the journal would hold all in clear; put one around the journal too",
   },
 };
 
 /** What a layer changes of the store below it. It gets that store for each namespace anew. */
-export type LayerMethods = Partial<Omit<SessionStore, "layers" | "name" | "namespace" | "namespaceName">>;
+export type LayerMethods = Partial<Omit<SessionStore, "layers" | "name" | "namespace" | "namespaceName">> & {
+  /** Optional methods of the store below that the layer does not have. */
+  readonly without?: readonly ("search" | "watch" | "inspect" | "sweep")[];
+};
 
 /** Namespaces that a layer keeps for itself begin so; nobody else gets at them through the layer. */
 const INTERNAL = "holdfast!";
 
+/** Types of entries begin so whose content a layer above has bound to its place. */
+export const SEALED_TYPE = "x.sealed.";
+
+/**
+ * Whether a layer above has bound the entry to its place: at any other one it can't be read again, so nobody below may move
+ * it. No entry of Holdfast's own types has a field `sealed` by itself.
+ */
+export function isSealed({ type, data }: Entry): boolean {
+  if (type.startsWith(SEALED_TYPE)) return true;
+  return !type.startsWith("x.") && isPlainObject(data) && Object.hasOwn(data, "sealed");
+}
+
 const internals = new WeakMap<SessionStore, (name: string) => SessionStore>();
 
 /**
- * The store that `methods` makes of `inner`, in every namespace of it. What `methods` leaves out is `inner`'s; a key that
- * is there with `undefined` takes the optional method away.
+ * The store that `methods` makes of `inner`, in every namespace of it. What `methods` leaves out is `inner`'s.
  *
+ * @param beside where the layer keeps in clear what it is given, if it does.
  * @throws INVALID_ARGUMENT where `layer` must not be put around one of the layers that `inner` has.
  */
 export function layerOver(
   layer: LayerName,
   inner: SessionStore,
   methods: (inner: SessionStore) => LayerMethods,
+  beside?: SessionStore,
 ): SessionStore {
-  checkOrder(layer, inner);
+  checkOrder(layer, inner, beside);
   const views = new Map<string, WeakRef<SessionStore>>();
 
   const viewOf = (below: SessionStore): SessionStore => {
     const { search, watch, inspect, sweep, onHealth } = below;
-    const own = methods(below);
+    const { without = [], ...own } = methods(below);
     const view: SessionStore = {
       capabilities: below.capabilities,
       commit: (commits) => below.commit(commits),
@@ -63,10 +81,10 @@ export function layerOver(
       migrate: () => below.migrate(),
       ping: () => below.ping(),
       close: () => below.close(),
-      ...(search && { search: search.bind(below) }),
-      ...(watch && { watch: watch.bind(below) }),
-      ...(inspect && { inspect: inspect.bind(below) }),
-      ...(sweep && { sweep: sweep.bind(below) }),
+      ...(search && !without.includes("search") && { search: search.bind(below) }),
+      ...(watch && !without.includes("watch") && { watch: watch.bind(below) }),
+      ...(inspect && !without.includes("inspect") && { inspect: inspect.bind(below) }),
+      ...(sweep && !without.includes("sweep") && { sweep: sweep.bind(below) }),
       ...(onHealth && { onHealth: onHealth.bind(below) }),
       ...own,
       // Errors and reports of the engine name it so.
@@ -111,10 +129,10 @@ function internalOf(store: SessionStore, name: string): SessionStore {
   return internals.get(store)?.(name) ?? store.namespace(name);
 }
 
-function checkOrder(layer: LayerName, inner: SessionStore): void {
+function checkOrder(layer: LayerName, inner: SessionStore, beside: SessionStore | undefined): void {
   const refused: Readonly<Record<string, string | undefined>> = REFUSED[layer];
   for (const below of inner.layers ?? []) {
-    const why = refused[below];
+    const why = beside?.layers?.includes(below) ? undefined : refused[below];
     if (why !== undefined) throw invalidArgument(`${layer} can't go around ${below}: ${why}`);
   }
 }

@@ -7,7 +7,7 @@ import type { LayerMethods } from "../layer.ts";
 import type { AttributeValue } from "./api.ts";
 import type { Operation } from "./observe.ts";
 
-export type OperationName = Exclude<keyof LayerMethods, "capabilities" | "onHealth">;
+export type OperationName = Exclude<keyof LayerMethods, "capabilities" | "onHealth" | "without">;
 
 /** Engines whose name in the conventions is another one. https://opentelemetry.io/docs/specs/semconv/db/ */
 const SYSTEMS: ReadonlyMap<string, string> = new Map([["postgres", "postgresql"]]);
