@@ -21,16 +21,21 @@ import { agents } from "./suites/agent.ts";
 import { append } from "./suites/append.ts";
 import { atOnce } from "./suites/at-once.ts";
 import { bytes } from "./suites/bytes.ts";
+import { encrypted } from "./suites/encrypted.ts";
 import { history } from "./suites/history.ts";
 import { list } from "./suites/list.ts";
+import { offloaded } from "./suites/offloaded.ts";
 import { packaged } from "./suites/package.ts";
 import { peers } from "./suites/peers.ts";
 import { processes } from "./suites/processes.ts";
+import { redacted } from "./suites/redacted.ts";
 import { servers } from "./suites/servers.ts";
+import { traced } from "./suites/traced.ts";
 import { walk } from "./suites/walk.ts";
 
 const SUITES: readonly Suite[] = [
   append,
+  traced,
   atOnce,
   bytes,
   processes,
@@ -40,6 +45,9 @@ const SUITES: readonly Suite[] = [
   history,
   walk,
   list,
+  encrypted,
+  offloaded,
+  redacted,
   ...servers,
 ];
 

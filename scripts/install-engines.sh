@@ -25,6 +25,7 @@ if [ "${#missing[@]}" -gt 0 ]; then
 fi
 bash scripts/install-opensearch.sh
 bash scripts/install-ferretdb.sh
+bash scripts/install-s3.sh
 
 redis-server --version
 ls -d /usr/lib/postgresql/*

@@ -78,19 +78,34 @@ test("no import goes in a circle between files of different rooms", () => {
   expect(back).toEqual([]);
 });
 
-test("the core and the stores import no package: callers pass their own client", () => {
+test("the core, the stores and the layers import no package: callers pass their own client", () => {
   const packages = imports.filter(
     ({ from, to }) => roomOf(from) !== "cli" && !to.endsWith(".ts") && !to.startsWith("node:"),
   );
   // By a call, where a store is asked to make a client of its own.
   const called = packages.filter(
     ({ from, to }) =>
-      roomOf(from) === "stores" && readFileSync(join(source, from), "utf8").includes(`import("${to}")`),
+      ["stores", "layers"].includes(roomOf(from)) &&
+      readFileSync(join(source, from), "utf8").includes(`import("${to}")`),
   );
-  expect(new Set(called.map(({ to }) => to))).toEqual(
+  const calledIn = (room: string): Set<string> =>
+    new Set(called.filter(({ from }) => roomOf(from) === room).map(({ to }) => to));
+  expect(calledIn("stores")).toEqual(
     new Set(["pg", "mysql2/promise", "ioredis", "mongodb", "@opensearch-project/opensearch"]),
   );
-  const own = packages.filter((one) => !called.includes(one));
+  expect(calledIn("layers")).toEqual(
+    new Set([
+      "@aws-sdk/client-s3",
+      "@opentelemetry/api",
+      "@secretlint/secretlint-rule-preset-recommend",
+      "libphonenumber-js/max",
+    ]),
+  );
+  const others = packages.filter((one) => !called.includes(one));
+  // It has no dependencies and is bundled with the one layer that needs it.
+  const bundled = others.filter(({ to }) => to === "cockatiel");
+  expect(new Set(bundled.map(({ from }) => from))).toEqual(new Set(["layers/fallback/gate.ts"]));
+  const own = others.filter((one) => !bundled.includes(one));
   expect(own.filter(({ from }) => roomOf(from) !== "agent")).toEqual([]);
   // Agents are for users of the AI SDK, and of nothing else. From its interface of models there are only types.
   expect(new Set(own.map(({ to }) => to))).toEqual(new Set(["ai", "@ai-sdk/provider"]));
