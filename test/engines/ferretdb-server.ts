@@ -3,13 +3,12 @@
  * A private FerretDB, which speaks the protocol of MongoDB, on a free port, over a private PostgreSQL. Both end with the
  * process that started them, however that ends.
  */
-import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { connect } from "node:net";
-import { homedir, tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { builtProgram } from "./built-program.ts";
 import type { KeptProcess } from "./kept-process.ts";
 import { freePort, keepProcess } from "./kept-process.ts";
 import { startPostgres } from "./postgres-server.ts";
@@ -31,21 +30,10 @@ export interface FerretServer {
 
 const READY_MS = 20_000;
 
-/** What is to be installed where there is no FerretDB; `undefined` where there is one. */
-export function missingFerret(): string | undefined {
-  const program = programPath();
-  const isThere = program !== undefined && spawnSync(program, ["--version"]).status === 0;
-  return isThere
-    ? undefined
-    : "FerretDB is not installed (scripts/install-engines.sh, or set HOLDFAST_FERRETDB)";
-}
+const PROGRAM = builtProgram("FerretDB", "ferretdb", "HOLDFAST_FERRETDB");
 
-/** Where the program is: what HOLDFAST_FERRETDB says, on the PATH, or where install-engines.sh puts it. */
-function programPath(): string | undefined {
-  const onPath = (process.env.PATH ?? "").split(delimiter).map((folder) => join(folder, "ferretdb"));
-  const places = [process.env.HOLDFAST_FERRETDB, ...onPath, join(homedir(), ".cache/holdfast/ferretdb")];
-  return places.find((place) => place !== undefined && existsSync(place));
-}
+/** What is to be installed where there is no FerretDB; `undefined` where there is one. */
+export const missingFerret = PROGRAM.missing;
 
 /**
  * Starts a server.
@@ -53,7 +41,7 @@ function programPath(): string | undefined {
  * @throws Error where FerretDB or PostgreSQL is not installed.
  */
 export async function startFerret(): Promise<FerretServer> {
-  const program = programPath();
+  const program = PROGRAM.path();
   if (program === undefined) throw new Error(missingFerret());
   const postgres = (await startPostgres()) ?? (await startPostgres({ from: "npm" }));
   if (!postgres) throw new Error("FerretDB needs PostgreSQL: apt-get install -y postgresql");

@@ -3,14 +3,13 @@
  * A private versitygw, which speaks the protocol of S3, on a free port, over a temporary folder. It ends with the process
  * that started it, however that ends.
  */
-import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { connect } from "node:net";
-import { homedir, tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { builtProgram } from "./built-program.ts";
 import type { KeptProcess } from "./kept-process.ts";
 import { freePort, keepProcess } from "./kept-process.ts";
 
@@ -33,21 +32,10 @@ export interface S3Server {
 const BUCKET = "sessions";
 const READY_MS = 30_000;
 
-/** What is to be installed where there is no server; `undefined` where there is one. */
-export function missingS3(): string | undefined {
-  const program = programPath();
-  const isThere = program !== undefined && spawnSync(program, ["--version"]).status === 0;
-  return isThere
-    ? undefined
-    : "versitygw is not installed (scripts/install-s3.sh, or set HOLDFAST_VERSITYGW)";
-}
+const PROGRAM = builtProgram("versitygw", "versitygw", "HOLDFAST_VERSITYGW");
 
-/** Where the program is: what HOLDFAST_VERSITYGW says, on the PATH, or where install-s3.sh puts it. */
-function programPath(): string | undefined {
-  const onPath = (process.env.PATH ?? "").split(delimiter).map((folder) => join(folder, "versitygw"));
-  const places = [process.env.HOLDFAST_VERSITYGW, ...onPath, join(homedir(), ".cache/holdfast/versitygw")];
-  return places.find((place) => place !== undefined && existsSync(place));
-}
+/** What is to be installed where there is no server; `undefined` where there is one. */
+export const missingS3 = PROGRAM.missing;
 
 /**
  * Starts a server.
@@ -55,7 +43,7 @@ function programPath(): string | undefined {
  * @throws Error where it is not installed.
  */
 export async function startS3(): Promise<S3Server> {
-  const program = programPath();
+  const program = PROGRAM.path();
   if (program === undefined) throw new Error(missingS3());
   const folder = await mkdtemp(join(tmpdir(), "holdfast-s3-"));
   const data = join(folder, "data");

@@ -138,7 +138,7 @@ describe("what is looked at", () => {
   });
 
   test("a rule that takes the rest of a line does not take the rest of the JSON", async () => {
-    const text = JSON.stringify({ file: "//registry.npmjs.org/:_authToken=abc-def", next: "stays" });
+    const text = JSON.stringify({ file: "//npm.example.test/:_authToken=abc-def", next: "stays" });
     const { data } = await stored([message(text)]);
     const [{ message: kept }] = JSON.parse(JSON.stringify(data));
     expect(JSON.parse(kept.content).next).toBe("stays");

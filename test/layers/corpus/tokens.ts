@@ -100,7 +100,7 @@ export const TOKENS: readonly Kind[] = [
   token("google oauth secret", (r) => `GOCSPX-${r.of(URL64, 27)}${r.of(ALNUM, 1)}`),
   token("google access", (r) => `ya29.${r.of(URL64, 180)}${r.of(ALNUM, 1)}`),
   token("npm", (r) => `npm_${r.of(ALNUM, 36)}`),
-  within("npm, in .npmrc", (r) => ["//registry.npmjs.org/:_authToken=", `npm_${r.of(ALNUM, 36)}`, "\n"]),
+  within("npm, in .npmrc", (r) => ["//npm.example.test/:_authToken=", `npm_${r.of(ALNUM, 36)}`, "\n"]),
   token("pypi", (r) => `pypi-AgEIcHlwaS5vcmc${r.of(URL64, 150)}${r.of(ALNUM, 1)}`),
   token("rubygems", (r) => `rubygems_${r.of(HEX, 48)}`),
   token("crates.io", (r) => `cio${r.of(ALNUM, 32)}`),
