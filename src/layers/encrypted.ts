@@ -64,10 +64,15 @@ const AROUND_BYTES = 1024;
  *
  * Removing a session destroys its key, and so does a sweep.
  *
- * @throws INVALID_ARGUMENT where `store` is encrypted already, or redacted.
+ * @throws INVALID_ARGUMENT where `store` is encrypted already, or redacted; for options that make no sense.
  */
 export function encryptedStore(store: SessionStore, options: EncryptedStoreOptions): SessionStore {
   const { keyring, keys: keyStore, cachedKeys = 10_000, cacheMs = 600_000 } = options;
+  if (![keyring?.current, keyring?.wrap, keyring?.unwrap].every((method) => typeof method === "function")) {
+    throw invalidArgument(
+      "encryptedStore needs a keyring: memoryKeyring(…), envKeyring(…), fileKeyring(…), kmsKeyring(…), or your own",
+    );
+  }
   if (!(Number.isInteger(cachedKeys) && cachedKeys > 0)) {
     throw invalidArgument("cachedKeys must be a whole number, 1 or more");
   }

@@ -403,3 +403,10 @@ function caught(call: () => unknown): unknown {
   }
   return undefined;
 }
+
+test("without a keyring there is no store, so that nothing is ever written under none", () => {
+  for (const options of [{}, { keyring: undefined }, { keyring: 5 }, { keyring: { current: newKey } }])
+    expect(() => Reflect.apply(encryptedStore, undefined, [memoryStore(), options])).toThrow(
+      "encryptedStore needs a keyring: memoryKeyring",
+    );
+});
