@@ -5,25 +5,18 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { createSessions, memoryStore } from "../../src/index.ts";
-import type { BlobStore, OffloadedStoreOptions } from "../../src/layers/offloaded.ts";
+import type { BlobStore } from "../../src/layers/offloaded.ts";
 import { fileBlobs, memoryBlobs, offloadedStore } from "../../src/layers/offloaded.ts";
 import { HoldfastError } from "../../src/log/errors.ts";
 import { begin, note, say } from "../../src/store/conformance/build.ts";
 import type { SessionStore } from "../../src/store/store.ts";
-
-const text = (letter: string, length = 100): string => letter.repeat(length);
-const bytes = (length: number): Uint8Array => Uint8Array.from({ length }, (_, index) => (index * 7) % 256);
+import { bytes, over, text } from "./offloaded-support.ts";
 
 let folder = "";
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "holdfast-offloaded-"));
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
-
-function over(raw: SessionStore, more: Partial<OffloadedStoreOptions> = {}) {
-  const blobs = memoryBlobs();
-  return { raw, blobs, store: offloadedStore(raw, { blobs, thresholdBytes: 64, ...more }) };
-}
 
 describe("a blob that can't be read", () => {
   async function damaged(

@@ -1,9 +1,20 @@
 /** What tests of blobs look at: what is stored below the layer, and a store that dies, waits or fails when it is told to. */
 import { internal } from "../../src/layers/layer.ts";
-import type { BlobStore } from "../../src/layers/offloaded.ts";
+import type { BlobStore, OffloadedStoreOptions } from "../../src/layers/offloaded.ts";
+import { memoryBlobs, offloadedStore } from "../../src/layers/offloaded.ts";
 import { HoldfastError } from "../../src/log/errors.ts";
 import type { SessionRecord } from "../../src/log/record.ts";
 import type { SessionStore, StoreQuery } from "../../src/store/store.ts";
+
+export const text = (letter: string, length = 100): string => letter.repeat(length);
+export const bytes = (length: number): Uint8Array =>
+  Uint8Array.from({ length }, (_, index) => (index * 7) % 256);
+
+/** `raw`, with all that is longer than 64 bytes in blobs in memory. */
+export function over(raw: SessionStore, more: Partial<OffloadedStoreOptions> = {}) {
+  const blobs = memoryBlobs();
+  return { raw, blobs, store: offloadedStore(raw, { blobs, thresholdBytes: 64, ...more }) };
+}
 
 /** Called before and after each operation; what it throws is what the operation fails with. */
 export interface Gate {

@@ -6,27 +6,20 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { fileStore, memoryStore } from "../../src/index.ts";
 import { changeEntry, changeRecord } from "../../src/layers/offloaded/fields.ts";
 import { createScan, putBack, takeOut } from "../../src/layers/offloaded/references.ts";
-import type { BlobStore, OffloadedStoreOptions } from "../../src/layers/offloaded.ts";
+import type { BlobStore } from "../../src/layers/offloaded.ts";
 import { fileBlobs, memoryBlobs, offloadedStore } from "../../src/layers/offloaded.ts";
 import { evolveAll } from "../../src/log/evolve.ts";
 import { encodeValue } from "../../src/log/values.ts";
 import { begin, commitOf, creation, note, say } from "../../src/store/conformance/build.ts";
 import type { SessionStore } from "../../src/store/store.ts";
 import { sqliteStore } from "../../src/stores/sqlite.ts";
-
-const text = (letter: string, length = 100): string => letter.repeat(length);
-const bytes = (length: number): Uint8Array => Uint8Array.from({ length }, (_, index) => (index * 7) % 256);
+import { bytes, over, text } from "./offloaded-support.ts";
 
 let folder = "";
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "holdfast-offloaded-"));
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
-
-function over(raw: SessionStore, more: Partial<OffloadedStoreOptions> = {}) {
-  const blobs = memoryBlobs();
-  return { raw, blobs, store: offloadedStore(raw, { blobs, thresholdBytes: 64, ...more }) };
-}
 
 /** All that the store below holds of a session, as text. */
 async function below(raw: SessionStore, id: string): Promise<string> {
