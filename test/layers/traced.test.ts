@@ -299,12 +299,22 @@ describe("active spans", () => {
 describe("spans that are made afterwards", () => {
   test("are there without a close within a moment, and at once where many wait", async () => {
     const store = tracedStore(memoryStore(), telemetry);
-    for (let count = 0; count < 128; count += 1) await store.find([]);
-    expect(telemetry.spans().length).toBe(128);
+    for (let count = 0; count < 256; count += 1) await store.find([]);
+    expect(telemetry.spans().length).toBe(256);
     await store.find([]);
-    expect(telemetry.spans().length).toBe(128);
-    await expect.poll(() => telemetry.spans().length, { timeout: 2000 }).toBe(129);
+    expect(telemetry.spans().length).toBe(256);
+    await expect.poll(() => telemetry.spans().length, { timeout: 2000 }).toBe(257);
   });
+});
+
+test("what a store throws at once is a rejection, and a span that failed", async () => {
+  const find = (): never => {
+    throw new TypeError("no promise");
+  };
+  const store = tracedStore({ ...memoryStore(), find }, telemetry);
+  await expect(store.find([])).rejects.toThrow("no promise");
+  await store.close();
+  expect(telemetry.span("holdfast.find").attributes["error.type"]).toBe("TypeError");
 });
 
 describe("a watch", () => {
@@ -353,7 +363,7 @@ describe("metrics", () => {
     expect(durations.map(({ attributes }) => attributes)).toEqual([of("commit"), of("read"), of("close")]);
     expect(durations[0]?.value).toMatchObject({ count: 4 });
     expect(await telemetry.points("holdfast.store.batch.size")).toMatchObject([
-      { attributes: of("commit"), value: { count: 4, sum: 5, max: 2 } },
+      { attributes: of("commit"), value: { count: 1, sum: 2, max: 2 } },
     ]);
     expect(await telemetry.points("holdfast.store.returned")).toMatchObject([
       { attributes: of("read"), value: { count: 1, sum: 2 } },

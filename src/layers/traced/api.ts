@@ -22,7 +22,8 @@ export interface Span {
   isRecording(): boolean;
   setAttribute(key: string, value: AttributeValue): unknown;
   setStatus(status: { code: 2 }): unknown;
-  end(epochMs?: number): void;
+  /** @param at since the epoch, as seconds and nanoseconds. */
+  end(at?: [number, number]): void;
 }
 
 export interface SpanSetup {
@@ -30,8 +31,8 @@ export interface SpanSetup {
   attributes?: Record<string, AttributeValue>;
   links?: { context: SpanIdentity }[];
   root?: boolean;
-  /** Epoch milliseconds. */
-  startTime?: number;
+  /** Since the epoch, as seconds and nanoseconds. */
+  startTime?: [number, number];
 }
 
 /** A `Tracer` of `@opentelemetry/api`. */
@@ -87,10 +88,12 @@ export interface Place {
 export interface TelemetrySource {
   /** @throws INVALID_ARGUMENT where there is neither the package nor both a tracer and a meter. */
   load(): Promise<Telemetry>;
-  /** Where the caller is; nowhere, where the package isn't there. */
+  /** Where the caller is; nowhere, where the package isn't there, or can't say. */
   place(): Place;
   /** Does `work`; where it fails, that is told once, as a warning of the process. */
   attempt(work: () => void): void;
+  /** Tells of a failure to record, once. */
+  tell(error: unknown): void;
 }
 
 /** The name that tracer and meter are asked for by. */
@@ -110,7 +113,26 @@ export function telemetrySource({ tracer, meter }: TelemetryOptions, who: string
   );
   let isTold = false;
 
+  const attempt = (work: () => void): void => {
+    try {
+      work();
+    } catch (error) {
+      tell(error);
+    }
+  };
+
+  function tell(error: unknown): void {
+    if (isTold) return;
+    isTold = true;
+    process.emitWarning(
+      `${who} could not record: ${messageOf(error)}. The work itself goes on; this is said once`,
+      "HoldfastWarning",
+    );
+  }
+
   return {
+    attempt,
+    tell,
     async load() {
       // Even where both were passed: the active span is known from the package alone.
       const failed = await settled;
@@ -127,21 +149,14 @@ export function telemetrySource({ tracer, meter }: TelemetryOptions, who: string
     },
     place() {
       if (!api) return NOWHERE;
-      const context = api.context.active();
-      const span = api.trace.getSpan(context);
-      if (!span || !hasEnded(span)) return { context, parent: span, ended: undefined };
-      return { context: api.trace.deleteSpan(context), parent: undefined, ended: span.spanContext() };
-    },
-    attempt(work) {
       try {
-        work();
+        const context = api.context.active();
+        const span = api.trace.getSpan(context);
+        if (!span || !hasEnded(span)) return { context, parent: span, ended: undefined };
+        return { context: api.trace.deleteSpan(context), parent: undefined, ended: span.spanContext() };
       } catch (error) {
-        if (isTold) return;
-        isTold = true;
-        process.emitWarning(
-          `${who} could not record: ${messageOf(error)}. The work itself goes on; this is said once`,
-          "HoldfastWarning",
-        );
+        tell(error);
+        return NOWHERE;
       }
     },
   };

@@ -6,7 +6,7 @@
 import type { Commit, CommitOutcome, SessionStore } from "../../store/store.ts";
 import type { LayerMethods } from "../layer.ts";
 import { layerOver } from "../layer.ts";
-import type { AttributeValue, Telemetry, TelemetryOptions, TelemetrySource } from "./api.ts";
+import type { Telemetry, TelemetryOptions, TelemetrySource } from "./api.ts";
 import { telemetrySource } from "./api.ts";
 import type { HealthWatch } from "./health.ts";
 import { watchHealth } from "./health.ts";
@@ -134,20 +134,14 @@ function methodsOf(
     yield* observedItems(source, telemetry, operations[name], given, open);
   }
 
-  /** Adds of which sessions it was, where that may be said, and in what state. */
-  function about(
-    ids: readonly string[],
-    attributes: Record<string, AttributeValue>,
-  ): Record<string, AttributeValue> {
-    const [id] = ids;
-    if (recordIds && id !== undefined) attributes["holdfast.session.id"] = ids.length === 1 ? id : [...ids];
-    if (health.isDegraded) attributes["holdfast.degraded"] = true;
-    return attributes;
-  }
-
-  function returned(count: number, ids: readonly string[] = []): Facts {
-    return { attributes: about(ids, { "db.response.returned_rows": count }), returned: count };
-  }
+  const about = (ids: readonly string[]): Facts => ({
+    ids: recordIds ? ids : undefined,
+    isDegraded: health.isDegraded,
+  });
+  const returned = (count: number, ids: readonly string[] = []): Facts => ({
+    returned: count,
+    ...about(ids),
+  });
 
   function committed(commits: readonly Commit[], outcomes: readonly CommitOutcome[]): Facts {
     let entries = 0;
@@ -158,15 +152,8 @@ function methodsOf(
       if (status === "conflict") conflicts += 1;
       else if (status === "duplicate") duplicates += 1;
     }
-    const attributes: Record<string, AttributeValue> = { "holdfast.entries": entries };
-    if (commits.length !== 1) {
-      attributes["db.operation.name"] = "BATCH commit";
-      attributes["db.operation.batch.size"] = commits.length;
-    }
-    if (conflicts > 0) attributes["holdfast.conflicts"] = conflicts;
-    if (duplicates > 0) attributes["holdfast.duplicates"] = duplicates;
-    about(recordIds ? commits.map(({ sessionId }) => sessionId) : [], attributes);
-    return { attributes, commits: commits.length, conflicts, duplicates };
+    const ids = recordIds ? commits.map(({ sessionId }) => sessionId) : undefined;
+    return { commits: commits.length, entries, conflicts, duplicates, ids, isDegraded: health.isDegraded };
   }
 
   const { search, watch, inspect, sweep } = below;
@@ -199,7 +186,7 @@ function methodsOf(
       traced(
         "remove",
         () => below.remove(id, note),
-        () => ({ attributes: about([id], {}) }),
+        () => about([id]),
       ),
     migrate: () => traced("migrate", () => below.migrate()),
     ping: () => traced("ping", () => below.ping()),
