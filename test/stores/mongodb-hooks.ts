@@ -33,7 +33,8 @@ export function hookedDatabase(database: Db, hook: Hook): MongodbDatabase {
       return {
         collectionName: name,
         find,
-        insertMany: (documents, more) => around("insertMany", () => real.insertMany(documents, more)),
+        insertOne: (document, more) => around("insert", () => real.insertOne(document, more)),
+        insertMany: (documents, more) => around("insert", () => real.insertMany(documents, more)),
         updateOne: (filter, update, more) => around("updateOne", () => real.updateOne(filter, update, more)),
         updateMany: (filter, update, more) =>
           around("updateMany", () => real.updateMany(filter, update, more)),

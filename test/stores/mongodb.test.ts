@@ -212,8 +212,8 @@ describe.skipIf(missing !== undefined && process.env.HOLDFAST_REQUIRE !== "all")
       const name = newName();
       const store = storeOn(name);
       const session = await begin(store, { id: "a" });
-      await dies(name, "a", "holdfast_commits.insertMany");
-      await dies(name, "new", "holdfast_commits.insertMany");
+      await dies(name, "a", "holdfast_commits.insert");
+      await dies(name, "new", "holdfast_commits.insert");
       expect(await store.find(["a", "new"])).toEqual([session.record, undefined]);
       expect(await store.read("new", ALL)).toEqual([]);
       expect(await idsOf(store)).toEqual(["a"]);
@@ -227,7 +227,7 @@ describe.skipIf(missing !== undefined && process.env.HOLDFAST_REQUIRE !== "all")
       const name = newName();
       const store = storeOn(name);
       await store.migrate();
-      await dies(name, "new", "holdfast_commits.insertMany");
+      await dies(name, "new", "holdfast_commits.insert");
       const session = await begin(store, { id: "new", userId: "other" }, say("hello"));
       expect((await store.find(["new"]))[0]).toEqual(session.record);
       expect(await idsOf(store, "u")).toEqual([]);
@@ -287,7 +287,7 @@ describe.skipIf(missing !== undefined && process.env.HOLDFAST_REQUIRE !== "all")
       const late = session.next(say("Zyqlate", "Zyqid"));
       const slow = hooked(
         name,
-        onceAt("holdfast_commits.insertMany", () => store.remove("a")),
+        onceAt("holdfast_commits.insert", () => store.remove("a")),
       );
       expect(await outcomeOf(slow, late)).toEqual({ status: "conflict" });
       expect(await placesOf(client.db(name), "Zyq")).toEqual([]);
@@ -299,7 +299,7 @@ describe.skipIf(missing !== undefined && process.env.HOLDFAST_REQUIRE !== "all")
       const session = await begin(store, { id: "a" }, say("old"));
       const slow = hooked(
         name,
-        onceAt("holdfast_commits.insertMany", async () => {
+        onceAt("holdfast_commits.insert", async () => {
           await store.remove("a");
           // At the same version, and of the same millisecond.
           await store.commit([commitOf(undefined, [creation({ id: "a" })], session.record.createdAt)]);
@@ -357,7 +357,7 @@ describe.skipIf(missing !== undefined && process.env.HOLDFAST_REQUIRE !== "all")
       await store.migrate();
       const slow = hooked(
         name,
-        onceAt("holdfast_commits.insertMany", async () => {
+        onceAt("holdfast_commits.insert", async () => {
           await begin(store, { id: "a" }, say("Zyqfirst"));
           await store.remove("a");
         }),
@@ -377,7 +377,7 @@ describe.skipIf(missing !== undefined && process.env.HOLDFAST_REQUIRE !== "all")
       let won: unknown;
       const slow = hooked(
         name,
-        onceAt("holdfast_commits.insertMany", async () => {
+        onceAt("holdfast_commits.insert", async () => {
           won = (await begin(store, { id: "a", userId: "winner" })).record;
         }),
       );
@@ -486,6 +486,70 @@ describe.skipIf(missing !== undefined && process.env.HOLDFAST_REQUIRE !== "all")
       await raw(name, "sessions").updateOne({ id: "a" }, { $set: { id: 7 } });
       await expect(store.find(["a"])).rejects.toMatchObject({ code: "STORE_CORRUPT" });
     });
+  });
+
+  test("each call is as few round trips as the documentation says, however long the log is", async () => {
+    const name = newName();
+    const calls: string[] = [];
+    let [trips, inFlight] = [0, 0];
+    /** Calls that are sent before another has answered are one round trip. */
+    const counting = (): SessionStore =>
+      hooked(name, (call) => {
+        if (call.endsWith(" done")) {
+          inFlight -= 1;
+          return;
+        }
+        calls.push(call);
+        if (inFlight === 0) trips += 1;
+        inFlight += 1;
+      });
+    const tripsOf = async (call: () => Promise<unknown>): Promise<number> => {
+      [trips, inFlight] = [0, 0];
+      calls.length = 0;
+      await call();
+      return trips;
+    };
+    await storeOn(name).migrate();
+    const [store, fresh] = [counting(), counting()];
+    await store.find(["none"]);
+    await store.commit([]);
+    expect(await tripsOf(() => store.commit([commitOf(undefined, [creation({ id: "new" })])]))).toBe(3);
+    const session = await begin(store, { id: "a" });
+    for (let index = 0; index < 60; index += 1) await session.write(say(`text ${index}`));
+    expect(await tripsOf(() => session.write(say("plain")))).toBe(2);
+    expect(calls).toEqual(["holdfast_commits.insert", "holdfast_sessions.updateOne"]);
+    expect(await tripsOf(() => session.write(say("named", "m1")))).toBe(3);
+    expect(await tripsOf(() => store.find(["a"]))).toBe(1);
+    await fresh.find(["none"]);
+    expect(await tripsOf(() => fresh.find(["a"]))).toBe(2);
+    expect(await tripsOf(() => fresh.find(["a"]))).toBe(1);
+    const last = await tripsOf(() => fresh.read("a", { after: 0, limit: 20, reverse: true }));
+    expect([last, calls.length]).toEqual([2, 4]);
+    expect(await fresh.read("a", { after: 0, limit: 20, reverse: true })).toEqual(
+      session.entries.slice(-20).reverse(),
+    );
+    expect(await tripsOf(() => fresh.list(LIST))).toBe(1);
+  });
+
+  test("the end of a log is read whole, wherever its commits begin and end", async () => {
+    const store = storeOn(newName());
+    for (const [id, count] of [15, 16, 17, 70].entries()) {
+      const session = await begin(store, { id: `s${id}` });
+      for (let index = 1; index < count; index += 1) await session.write(note(index));
+      for (const limit of [1, 2, 16, 17, 33, 100]) {
+        const page = await store.read(`s${id}`, { after: 0, limit, reverse: true });
+        expect(page, `${limit} of ${count}`).toEqual(session.entries.slice(-limit).reverse());
+      }
+    }
+  });
+
+  test("no index is made on a server that looks nothing up by one", async () => {
+    const name = newName();
+    expect((await storeOn(name).migrate()).steps).toEqual(
+      ["sessions", "commits", "ended"].map((kind) => `made collection holdfast_${kind}`),
+    );
+    for (const kind of ["sessions", "commits", "ended"])
+      expect((await raw(name, kind).indexes()).map((index) => index.name)).toEqual(["_id_"]);
   });
 
   test("a commit that is too large for a document is refused, and nothing of its batch is written", async () => {

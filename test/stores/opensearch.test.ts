@@ -279,6 +279,12 @@ describe.skipIf(missing !== undefined && process.env.HOLDFAST_REQUIRE !== "all")
     await settled();
     expect(await requestsOf(() => session.write(say("plain")))).toBe(1);
     expect(await requestsOf(settled)).toBe(1);
+    // Also while the session document is behind.
+    for (let index = 0; index < 30; index += 1) await session.write(note(index));
+    expect(await requestsOf(async () => expect(await store.find(["a"])).toEqual([session.record]))).toBe(1);
+    await session.write(say("once more"));
+    expect(await requestsOf(async () => expect(await store.find(["a"])).toEqual([session.record]))).toBe(1);
+    expect(await requestsOf(settled)).toBeLessThanOrEqual(2);
     expect(await requestsOf(() => session.write(say("named", "m1"), say("named", "m2")))).toBe(2);
     expect(await requestsOf(settled)).toBe(2);
     await fresh.find(["b"]);

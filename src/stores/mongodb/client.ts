@@ -19,6 +19,7 @@ export interface MongodbDatabase {
 export interface MongodbCollection {
   readonly collectionName: string;
   find(filter: object, options?: object): MongodbCursor;
+  insertOne(document: object, options?: object): Promise<object>;
   insertMany(documents: readonly object[], options?: object): Promise<object>;
   updateOne(filter: object, update: object, options?: object): Promise<{ readonly matchedCount: number }>;
   updateMany(filter: object, update: object, options?: object): Promise<object>;

@@ -25,8 +25,6 @@ interface Index {
   readonly name: string;
   readonly key: Readonly<Record<string, 1 | -1>>;
   readonly sparse?: true;
-  /** Whether its field holds several values, each of which is to be found. */
-  readonly isOfMany?: true;
 }
 
 const INDEXES: Readonly<Record<Exclude<keyof Collections, "meta">, readonly Index[]>> = {
@@ -42,8 +40,8 @@ const INDEXES: Readonly<Record<Exclude<keyof Collections, "meta">, readonly Inde
   commits: [
     { name: "holdfast_log", key: { life: 1, last: 1 } },
     { name: "holdfast_block", key: { block: 1 } },
-    { name: "holdfast_ids", key: { ids: 1 }, sparse: true, isOfMany: true },
-    { name: "holdfast_words", key: { words: 1 }, sparse: true, isOfMany: true },
+    { name: "holdfast_ids", key: { ids: 1 }, sparse: true },
+    { name: "holdfast_words", key: { words: 1 }, sparse: true },
   ],
   ended: [{ name: "holdfast_at", key: { at: 1 } }],
 };
@@ -58,20 +56,14 @@ export async function migrateSchema(
   collections: Collections,
 ): Promise<MigrationReport> {
   const from = await readVersion(collections);
-  const hasMultikey = await isMultikey(database);
-  if (from === VERSION && (await missingIndexes(collections, hasMultikey)).length === 0)
+  const usesIndexes = await looksIntoIndexes(database);
+  if (from === VERSION && (await missingIn(collections, usesIndexes)).length === 0)
     return { store: NAME, from, to: VERSION, steps: [] };
   return withLock(collections, async () => {
-    const missing = await missingIndexes(collections, hasMultikey);
-    for (const { collection, indexes } of missing)
-      await collection.createIndexes(
-        indexes.map(({ name, key, sparse }) => ({ name, key, ...(sparse && { sparse }) })),
-      );
+    const steps: string[] = [];
+    for (const one of await missingIn(collections, usesIndexes)) steps.push(...(await make(database, one)));
     const isNew = (await insertNew(collections.meta, [{ _id: SCHEMA_ID, version: VERSION }]))[0] === true;
-    const made = missing.flatMap(({ collection, indexes }) =>
-      indexes.map(({ name }) => `made index ${name} of ${collection.collectionName}`),
-    );
-    return { store: NAME, from: isNew ? 0 : VERSION, to: VERSION, steps: made };
+    return { store: NAME, from: isNew ? 0 : VERSION, to: VERSION, steps };
   });
 }
 
@@ -81,33 +73,33 @@ interface Missing {
 }
 
 /**
- * Whether an index of a list has an entry for each of its values. FerretDB 1 makes one entry of the whole list, which
- * nothing is found by, and refuses documents where it is longer than 2,704 bytes.
+ * Whether the server finds anything by an index. FerretDB 1 does not: an index of ours would only be written to, by every
+ * commit, and one of a list would refuse documents whose list is longer than 2,704 bytes.
  */
-async function isMultikey(database: MongodbDatabase): Promise<boolean> {
+async function looksIntoIndexes(database: MongodbDatabase): Promise<boolean> {
   const { ferretdbVersion }: { ferretdbVersion?: unknown } = await database.command({ buildInfo: 1 });
   return typeof ferretdbVersion !== "string" || !/^v?1\./.test(ferretdbVersion);
 }
 
-async function missingIndexes(collections: Collections, hasMultikey: boolean): Promise<Missing[]> {
+/** Collections that are not there or lack indexes. Where the server uses none, they need not have any. */
+async function missingIn(collections: Collections, usesIndexes: boolean): Promise<Missing[]> {
   const missing: Missing[] = [];
   for (const key of ["sessions", "commits", "ended"] as const) {
     const collection = collections[key];
     const present = await indexesOf(collection);
-    const indexes = INDEXES[key].filter(({ name, key: fields, isOfMany = false }) => {
-      if (isOfMany && !hasMultikey) return false;
-      const found = present.get(name);
-      if (found === undefined) return true;
+    const indexes = INDEXES[key].filter(({ name, key: fields }) => {
+      const found = present?.get(name);
+      if (found === undefined) return usesIndexes;
       if (found === JSON.stringify(fields)) return false;
       throw otherIndex(collection.collectionName, name);
     });
-    if (indexes.length > 0) missing.push({ collection, indexes });
+    if (indexes.length > 0 || !present) missing.push({ collection, indexes });
   }
   return missing;
 }
 
-/** The fields of each index, as JSON, by its name. */
-async function indexesOf(collection: MongodbCollection): Promise<Map<string, string>> {
+/** The fields of each index, as JSON, by its name; `undefined` where there is no such collection. */
+async function indexesOf(collection: MongodbCollection): Promise<Map<string, string> | undefined> {
   try {
     const found = await collection.indexes();
     return new Map(
@@ -118,9 +110,22 @@ async function indexesOf(collection: MongodbCollection): Promise<Map<string, str
       ),
     );
   } catch (error) {
-    if (codeOf(error) === NO_COLLECTION) return new Map();
+    if (codeOf(error) === NO_COLLECTION) return undefined;
     throw error;
   }
+}
+
+/** Makes what is missing; a line for each. */
+async function make(database: MongodbDatabase, { collection, indexes }: Missing): Promise<string[]> {
+  const { collectionName } = collection;
+  if (indexes.length > 0) {
+    await collection.createIndexes(
+      indexes.map(({ name, key, sparse }) => ({ name, key, ...(sparse && { sparse }) })),
+    );
+    return indexes.map(({ name }) => `made index ${name} of ${collectionName}`);
+  }
+  await database.command({ create: collectionName });
+  return [`made collection ${collectionName}`];
 }
 
 /** Runs `work` while no other process does, or once another one has done it. */

@@ -4,6 +4,8 @@
  * the index, which shows what was written before its last refresh.
  */
 import type { DocumentDriver, SessionWithNext } from "../documents/driver.ts";
+import { isEnd } from "../documents/end.ts";
+import { createAhead } from "./ahead.ts";
 import { commitId, commitOf, commitsDriver } from "./commits.ts";
 import type { Documents } from "./documents.ts";
 import type { OpenSearchIndices } from "./names.ts";
@@ -17,17 +19,30 @@ const MAX_RECORD_BYTES = 8 * MEBIBYTE;
 
 export function createDriver(documents: Documents, names: OpenSearchIndices): DocumentDriver {
   const reach = createReach();
-  const { project, nextPlace, sessionIn, ...sessions } = sessionsDriver(documents, names.sessions, reach);
+  const { project, placeOf, sessionIn, ...sessions } = sessionsDriver(documents, names.sessions, reach);
   const { writeIds, dropIds, ...commits } = commitsDriver(documents, names.commits, reach);
+  const ahead = createAhead();
   return {
     maxCommitBytes: MAX_COMMIT_BYTES,
     maxRecordBytes: MAX_RECORD_BYTES,
     ...sessions,
     ...commits,
 
-    /** Of a session that was seen before it is known where to look, unless others have written to it since. */
+    async createCommits(documents) {
+      const created = await commits.createCommits(documents);
+      for (const [at, commit] of documents.entries()) if (created[at] && !isEnd(commit)) ahead.note(commit);
+      return created;
+    },
+
+    /**
+     * Of a session that was seen before, or written to just now, it is known where to look, unless others have written to
+     * it since.
+     */
     async getSessionsWithNext(keys) {
-      const guesses = keys.map(nextPlace);
+      const guesses = keys.map((key) => {
+        const place = ahead.newest(key) ?? placeOf(key);
+        return place && { life: place.life, ordinal: place.ordinal + 1 };
+      });
       const places = keys.flatMap((key, at) => {
         const guess = guesses[at];
         const session = { index: names.sessions, id: key };
@@ -35,7 +50,9 @@ export function createDriver(documents: Documents, names: OpenSearchIndices): Do
       });
       const found = (await documents.getAll(places)).values();
       return keys.map((key, at): SessionWithNext => {
-        const session = sessionIn(key, found.next().value);
+        const stored = sessionIn(key, found.next().value);
+        if (stored) ahead.settle(key, stored);
+        const session = stored && ahead.moved(stored);
         const guess = guesses[at];
         const commit = guess && found.next().value;
         if (session?.life !== guess?.life || session?.ordinal !== (guess?.ordinal ?? 0) - 1)
@@ -47,6 +64,7 @@ export function createDriver(documents: Documents, names: OpenSearchIndices): Do
     async advance(projections) {
       await writeIds(projections);
       const moved = await project(projections);
+      for (const [at, one] of projections.entries()) if (moved[at]) ahead.settle(one.key, one);
       // Of a life that was ended meanwhile nobody would look for them, and nothing is to be left.
       const unmoved = projections.filter((_, index) => !moved[index]);
       if (unmoved.length > 0) {

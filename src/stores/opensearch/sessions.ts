@@ -45,8 +45,8 @@ export type SessionsDriver = Pick<
 > & {
   /** `advance`, once the callers' ids are written. */
   project(projections: readonly Projection[]): Promise<boolean[]>;
-  /** The place that follows on the projection, if that is as it was last seen. */
-  nextPlace(key: string): CommitPlace | undefined;
+  /** Where the session document was when it was last seen. */
+  placeOf(key: string): CommitPlace | undefined;
   /** The session of a document that was read. */
   sessionIn(key: string, found: Found | undefined): SessionDocument | undefined;
 };
@@ -134,10 +134,7 @@ export function sessionsDriver(documents: Documents, index: string, reach: Reach
 
     getSessions: fetchSessions,
     sessionIn,
-    nextPlace(key) {
-      const state = known.get(key);
-      return state && { life: state.life, ordinal: state.ordinal + 1 };
-    },
+    placeOf: (key) => known.get(key),
 
     async project(projections) {
       const moved = projections.map(() => false);
