@@ -59,8 +59,18 @@ export function isOf(scope: Scope, record: SessionRecord): boolean {
 
 /** @throws SESSION_NOT_FOUND */
 export async function requireLive(runtime: Runtime, id: string, scope: Scope): Promise<SessionRecord> {
-  const record = await findLive(runtime, id, scope);
-  if (record) return record;
+  const [record] = await runtime.store.find([checkId(id, "session id")]);
+  return visible(runtime, id, record, scope);
+}
+
+/** @throws SESSION_NOT_FOUND */
+export function visible(
+  runtime: Runtime,
+  id: string,
+  record: SessionRecord | undefined,
+  scope: Scope,
+): SessionRecord {
+  if (record && isVisible(runtime, record, scope)) return record;
   throw new HoldfastError(
     "SESSION_NOT_FOUND",
     `session ${JSON.stringify(id)} does not exist; create it, or check the id`,

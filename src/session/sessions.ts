@@ -21,7 +21,7 @@ import { checkLabel } from "./input.ts";
 import type { AppendResult } from "./job.ts";
 import { branch, retention, transfer } from "./lazy.ts";
 import type { Runtime, Scope } from "./runtime.ts";
-import { findLive, freshHistory, isOf, recordOf, requireLive } from "./runtime.ts";
+import { findLive, isOf, recordOf, requireLive, visible } from "./runtime.ts";
 import { createSession } from "./session.ts";
 import { storedAs } from "./typed.ts";
 import type { Message, Session, SessionInit, Sessions } from "./types.ts";
@@ -158,14 +158,13 @@ function createView<M extends object, D extends object>(host: Host, scope: Scope
     fork: (id, options = {}) =>
       run(async (runtime) => {
         const { forkFrom } = await branch();
+        await runtime.writers.save(id);
         const [record] = await runtime.store.find([checkId(id, "session id")]);
         // One that is deleted but kept for its forks can be forked again.
-        if (record?.status === "deleted" && isOf(scope, record)) {
-          const history = historyOf(runtime.store, { record, pending: [] });
-          return handle(runtime, await forkFrom(runtime, history, options, scope));
-        }
-        const writer = runtime.writers.of(await requireLive(runtime, id, scope));
-        return handle(runtime, await forkFrom(runtime, await freshHistory(runtime, writer), options, scope));
+        const isKept = record?.status === "deleted" && isOf(scope, record);
+        const parent = isKept ? record : visible(runtime, id, record, scope);
+        const history = historyOf(runtime.store, { record: parent, pending: [] });
+        return handle(runtime, await forkFrom(runtime, history, options, scope));
       }),
     find: (id) =>
       run(async (runtime) => {

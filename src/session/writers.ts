@@ -12,6 +12,8 @@ export interface Writers {
   direct(sessionId: string, record: SessionRecord | undefined): Writer;
   /** Tells the writer that is in use for a session, where there is one, of a newer record. */
   observe(record: SessionRecord): void;
+  /** Saves what waits in the writer that is in use for a session, where there is one. */
+  save(sessionId: string): Promise<void>;
   /** Keeps a writer alive while something of it is in flight or unsaved, also when no handle is left. */
   hold(writer: Writer, isBusy: boolean): void;
   /** Every writer that is in use. */
@@ -42,6 +44,7 @@ export function createWriters(
     },
     direct: (sessionId, record) => make(sessionId, record, true),
     observe: (record) => void known.get(record.id)?.deref()?.observe(record),
+    save: async (sessionId) => void (await known.get(sessionId)?.deref()?.save()),
     hold(writer, isBusy) {
       if (isBusy) busy.add(writer);
       else busy.delete(writer);
