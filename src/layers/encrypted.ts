@@ -26,7 +26,7 @@ import { checkDense, createOpening } from "./encrypted/opening.ts";
 import { createRemoving } from "./encrypted/removing.ts";
 import { innerType } from "./encrypted/shadow.ts";
 import type { LayerMethods } from "./layer.ts";
-import { layerOver } from "./layer.ts";
+import { layerOver, required } from "./layer.ts";
 
 export type { FileKeyringOptions } from "./encrypted/file-keyring.ts";
 export { fileKeyring } from "./encrypted/file-keyring.ts";
@@ -56,6 +56,9 @@ export interface EncryptedStoreOptions {
   readonly cacheMs?: number;
 }
 
+const NEEDED =
+  "encryptedStore needs a keyring: memoryKeyring(…), envKeyring(…), fileKeyring(…), kmsKeyring(…), or your own";
+
 /** What an entry's data has around its envelope, as JSON. */
 const AROUND_BYTES = 1024;
 
@@ -67,11 +70,9 @@ const AROUND_BYTES = 1024;
  * @throws INVALID_ARGUMENT where `store` is encrypted already, or redacted; for options that make no sense.
  */
 export function encryptedStore(store: SessionStore, options: EncryptedStoreOptions): SessionStore {
-  const { keyring, keys: keyStore, cachedKeys = 10_000, cacheMs = 600_000 } = options;
+  const { keyring, keys: keyStore, cachedKeys = 10_000, cacheMs = 600_000 } = required(options, NEEDED);
   if (![keyring?.current, keyring?.wrap, keyring?.unwrap].every((method) => typeof method === "function")) {
-    throw invalidArgument(
-      "encryptedStore needs a keyring: memoryKeyring(…), envKeyring(…), fileKeyring(…), kmsKeyring(…), or your own",
-    );
+    throw invalidArgument(NEEDED);
   }
   if (!(Number.isInteger(cachedKeys) && cachedKeys > 0)) {
     throw invalidArgument("cachedKeys must be a whole number, 1 or more");

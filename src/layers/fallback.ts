@@ -26,7 +26,7 @@
  * anew, an entry whose caller's id is there with the same content is taken as there, and with other content is kept under another id.
  * Where an entry says something about all before it, or changed what the other node changed (see `rebase.ts`), or the session
  * was deleted or created anew elsewhere, all that was written here since becomes a session of kind `"fork"`, and
- * `onDiverged` is told. Versions go on growing: where a session has fewer commits than it had here, `x.holdfast.replayed`
+ * `onDiverged` is told. What layers above bound to its place or its session is moved through them (see `sight.ts`). Versions go on growing: where a session has fewer commits than it had here, `x.holdfast.replayed`
  * entries fill up.
  *
  * **What is refused during an outage**, with STORE_UNAVAILABLE: a session that the replica does not hold (never "not found"),

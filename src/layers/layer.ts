@@ -30,28 +30,54 @@ const REFUSED: Readonly<Record<LayerName, Readonly<Partial<Record<LayerName, str
   },
 };
 
+/** Layers that alone can read what they wrote. What moves it must do so through them. */
+const TRANSFORMING: ReadonlySet<LayerName> = new Set(["encrypted", "offloaded"]);
+
+/**
+ * What the layers above make of a store: of the one that they are put around, or of another one that holds what they wrote
+ * to that. What is read through it is as their caller wrote it, and what is committed through it is as they would write it.
+ */
+export type Lens = (store: SessionStore) => SessionStore;
+export type Seeing = (lens: Lens, layers: number) => void;
+
 /** What a layer changes of the store below it. It gets that store for each namespace anew. */
 export type LayerMethods = Partial<Omit<SessionStore, "layers" | "name" | "namespace" | "namespaceName">> & {
   /** Optional methods of the store below that the layer does not have. */
   readonly without?: readonly ("search" | "watch" | "inspect" | "sweep")[];
 };
 
+/** What a layer has besides that moves what it was given. */
+export interface Moving {
+  /** Told how the layers above see it, and how many of them transform. */
+  readonly seenThrough?: Seeing;
+}
+
 /** Namespaces that a layer keeps for itself begin so; nobody else gets at them through the layer. */
-const INTERNAL = "holdfast!";
+export const INTERNAL = "holdfast!";
 
 /** Types of entries begin so whose content a layer above has bound to its place. */
 export const SEALED_TYPE = "x.sealed.";
 
+/** How an envelope of the encryption begins, in base64: with its version. */
+const ENVELOPE = /^A[Q-Za-f][\w+/]{48}/;
+
 /**
  * Whether a layer above has bound the entry to its place: at any other one it can't be read again, so nobody below may move
- * it. No entry of Holdfast's own types has a field `sealed` by itself.
+ * it. No entry of Holdfast's own types has a field `sealed` by itself; one of a user's own type is told by what is in it.
  */
 export function isSealed({ type, data }: Entry): boolean {
   if (type.startsWith(SEALED_TYPE)) return true;
-  return !type.startsWith("x.") && isPlainObject(data) && Object.hasOwn(data, "sealed");
+  if (!isPlainObject(data) || !Object.hasOwn(data, "sealed")) return false;
+  if (!type.startsWith("x.")) return true;
+  const { sealed, ...others } = data;
+  if (Object.keys(others).length > 0) return false;
+  // A large one may have gone to the blobs.
+  return typeof sealed === "string" ? ENVELOPE.test(sealed) : isPlainObject(sealed);
 }
 
 const internals = new WeakMap<SessionStore, (name: string) => SessionStore>();
+/** Whom to tell how the layers above a store see it. */
+const seeing = new WeakMap<SessionStore, Seeing>();
 
 /**
  * The store that `methods` makes of `inner`, in every namespace of it. What `methods` leaves out is `inner`'s.
@@ -62,15 +88,27 @@ const internals = new WeakMap<SessionStore, (name: string) => SessionStore>();
 export function layerOver(
   layer: LayerName,
   inner: SessionStore,
-  methods: (inner: SessionStore) => LayerMethods,
+  methods: (inner: SessionStore) => LayerMethods & Moving,
   beside?: SessionStore,
 ): SessionStore {
   checkOrder(layer, inner, beside);
+  const lens: Lens = (store) => viewsOver(layer, store, methods, lens);
+  const store = lens(inner);
+  if (TRANSFORMING.has(layer)) seeing.get(inner)?.(lens, 1);
+  return store;
+}
+
+function viewsOver(
+  layer: LayerName,
+  inner: SessionStore,
+  methods: (inner: SessionStore) => LayerMethods & Moving,
+  lens: Lens,
+): SessionStore {
   const views = new Map<string, WeakRef<SessionStore>>();
 
   const viewOf = (below: SessionStore): SessionStore => {
     const { search, watch, inspect, sweep, onHealth } = below;
-    const { without = [], ...own } = methods(below);
+    const { without = [], seenThrough, ...own } = methods(below);
     const view: SessionStore = {
       capabilities: below.capabilities,
       commit: (commits) => below.commit(commits),
@@ -101,6 +139,10 @@ export function layerOver(
       },
     };
     internals.set(view, (name) => kept(internalOf(below, name)));
+    const told = seenThrough ?? seeing.get(below);
+    if (told && TRANSFORMING.has(layer))
+      seeing.set(view, (outer, layers) => told((store) => outer(lens(store)), layers + 1));
+    else if (told) seeing.set(view, told);
     return view;
   };
 
@@ -127,6 +169,16 @@ export function internal(store: SessionStore, name: string): SessionStore {
 
 function internalOf(store: SessionStore, name: string): SessionStore {
   return internals.get(store)?.(name) ?? store.namespace(name);
+}
+
+/**
+ * The options that a layer can't do without; callers in JavaScript may leave them out.
+ *
+ * @throws INVALID_ARGUMENT that says what is `needed`.
+ */
+export function required<T extends object>(options: T, needed: string): T {
+  if (typeof options === "object" && options !== null) return options;
+  throw invalidArgument(needed);
 }
 
 function checkOrder(layer: LayerName, inner: SessionStore, beside: SessionStore | undefined): void {

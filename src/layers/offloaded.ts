@@ -4,7 +4,7 @@
  */
 import { invalidArgument } from "../log/errors.ts";
 import type { SessionStore } from "../store/store.ts";
-import { layerOver } from "./layer.ts";
+import { layerOver, required } from "./layer.ts";
 import type { BlobStore } from "./offloaded/blob-store.ts";
 import type { BlobCollection, CollectOptions } from "./offloaded/collect.ts";
 import { createView } from "./offloaded/view.ts";
@@ -38,6 +38,7 @@ export interface OffloadedStoreOptions {
   readonly clock?: () => number;
 }
 
+const NEEDED = "offloadedStore needs blobs: fileBlobs(…), s3Blobs(…), memoryBlobs(), or your own";
 const HOUR_MS = 3_600_000;
 
 const COLLECT: unique symbol = Symbol("holdfast.collect");
@@ -68,13 +69,10 @@ const COLLECT: unique symbol = Symbol("holdfast.collect");
  * ```
  */
 export function offloadedStore(store: SessionStore, options: OffloadedStoreOptions): SessionStore {
-  const { blobs, thresholdBytes = 16_384, searchableBytes = 16_384 } = options;
+  const { blobs, thresholdBytes = 16_384, searchableBytes = 16_384 } = required(options, NEEDED);
   const { graceMs = HOUR_MS, cacheBytes = 16 * 1024 * 1024, clock = Date.now } = options;
   for (const method of ["put", "get", "delete"] as const) {
-    if (typeof blobs?.[method] !== "function")
-      throw invalidArgument(
-        `offloadedStore needs blobs: fileBlobs(…), s3Blobs(…), memoryBlobs(), or your own`,
-      );
+    if (typeof blobs?.[method] !== "function") throw invalidArgument(NEEDED);
   }
   checkNumber("thresholdBytes", thresholdBytes, 64);
   checkNumber("searchableBytes", searchableBytes, 0);

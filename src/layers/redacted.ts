@@ -13,7 +13,7 @@
  */
 import { invalidArgument } from "../log/errors.ts";
 import type { Removal, SessionStore } from "../store/store.ts";
-import { layerOver } from "./layer.ts";
+import { layerOver, required } from "./layer.ts";
 import type { BytesFunction, RedactedCommit, RedactionReport } from "./redacted/commits.ts";
 import { createCommitRedaction } from "./redacted/commits.ts";
 import { createKeeping } from "./redacted/keeping.ts";
@@ -38,6 +38,8 @@ export type { SecretsOptions } from "./redacted/secrets.ts";
 export { secrets } from "./redacted/secrets.ts";
 export type { RedactionVault, VaultScope } from "./redacted/vault.ts";
 export { vaultIn } from "./redacted/vault.ts";
+
+const NEEDED = "redactedStore needs rules: { redact: [secrets(), personalData()] }, or your own";
 
 export interface RedactedStoreOptions {
   /** Applied in this order, each on what the one before left: {@link secrets}, {@link personalData}, your own. */
@@ -95,7 +97,7 @@ export interface RedactedStore extends SessionStore {
  * ```
  */
 export function redactedStore(store: SessionStore, options: RedactedStoreOptions): RedactedStore {
-  const rules = rulesOf(options.redact);
+  const rules = rulesOf(required(options, NEEDED).redact);
   const key = checkKey(options.key);
   const { mask, bytes, vault, signed = "keep", onRedacted } = options;
   if (signed !== "keep" && signed !== "drop") throw invalidArgument('signed must be "keep" or "drop"');

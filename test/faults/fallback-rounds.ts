@@ -29,10 +29,14 @@ export interface Primary {
 }
 
 export interface RoundsOptions {
+  /** The layers that each node has around its fallback, and what is read at the end goes through. Default none. */
+  readonly over?: (store: SessionStore) => SessionStore;
   readonly rounds: number;
   readonly seed: number;
   /** In each so many rounds the server is killed; in the others its connections are cut. */
   readonly killEvery: number;
+  /** Whether nothing that was said may be found in what is stored. */
+  readonly isSealed?: boolean;
 }
 
 export interface RoundsReport {
@@ -85,6 +89,7 @@ async function startNode(
   folder: string,
   namespace: string,
   totals: Totals,
+  over: (store: SessionStore) => SessionStore,
 ): Promise<Node> {
   const proxy = await startProxy(primary.port);
   const start = async () => {
@@ -97,14 +102,15 @@ async function startNode(
       onDiverged: (divergence) => totals.divergences.push(divergence),
       onError: ({ error }) => errors.push(error),
     });
+    const whole = over(store);
     return {
       store,
-      sessions: createSessions({ store: store.namespace(namespace) }),
+      sessions: createSessions({ store: whole.namespace(namespace) }),
       async end() {
         const { journaled, rebased } = store.metrics();
         totals.journaled += journaled;
         totals.rebased += rebased;
-        await store.close();
+        await whole.close();
         await close();
         expect(errors).toEqual([]);
       },
@@ -139,17 +145,17 @@ interface Lane {
 }
 
 export async function outageRounds(primary: Primary, options: RoundsOptions): Promise<RoundsReport> {
-  const { rounds, seed, killEvery } = options;
+  const { rounds, seed, killEvery, over = (store) => store, isSealed = false } = options;
   const chance = random(seed);
   const within = (min: number, max: number): number => min + chance() * (max - min);
   const folder = await mkdtemp(join(tmpdir(), "holdfast-outages-"));
   const totals: Totals = { journaled: 0, rebased: 0, divergences: [] };
-  const namespace = `rounds/${seed}`;
+  const namespace = `rounds/${seed}${isSealed ? "/sealed" : ""}`;
   const direct = await primary.open(primary.port);
   await direct.store.migrate();
   const nodes = [
-    await startNode("a", primary, folder, namespace, totals),
-    await startNode("b", primary, folder, namespace, totals),
+    await startNode("a", primary, folder, namespace, totals, over),
+    await startNode("b", primary, folder, namespace, totals, over),
   ];
   const counts = { kills: 0, cuts: 0, restarts: 0, acknowledged: 0, refused: 0 };
   let isServing = true;
@@ -200,7 +206,8 @@ export async function outageRounds(primary: Primary, options: RoundsOptions): Pr
       isOver.abort();
       await worked;
       for (const node of nodes) await recovered(node);
-      await checkAll(direct.store.namespace(namespace), lanes, totals.divergences, counts);
+      await checkAll(over(direct.store).namespace(namespace), lanes, totals.divergences, counts);
+      if (isSealed) await checkSealed(direct.store.namespace(namespace), lanes, totals.divergences);
     }
   } finally {
     if (!isServing) await primary.start();
@@ -257,12 +264,13 @@ async function createNew(
   for (let index = 0; !signal.aborted; index += 1) {
     await delay(PACE_MS * 4);
     const id = `new-${node.name}-${first}-${index}`;
-    const lane: Lane = { id, acknowledged: [], tried: new Set([id]) };
+    const content = `said in ${id}`;
+    const lane: Lane = { id, acknowledged: [], tried: new Set([content]) };
     lanes.set(`${node.name} ${id}`, lane);
     try {
       const session = await node.sessions.create({ id });
-      await session.append({ role: "user", content: id });
-      lane.acknowledged.push(id);
+      await session.append({ role: "user", content });
+      lane.acknowledged.push(content);
     } catch (error) {
       expectUnavailable(error);
     }
@@ -307,6 +315,23 @@ async function checkAll(
         messageCount: messages,
       });
     }
+  }
+}
+
+/** Nothing that was said is in what the engine has of the sessions and their forks. */
+async function checkSealed(
+  store: SessionStore,
+  lanes: ReadonlyMap<string, Lane>,
+  divergences: readonly Divergence[],
+): Promise<void> {
+  const ids = new Set([...lanes.values()].map(({ id }) => id));
+  for (const id of [...ids, ...divergences.map(({ forkId }) => forkId)]) {
+    const raw = JSON.stringify([
+      await store.find([id]),
+      await store.read(id, { after: 0, limit: 1_000_000 }),
+    ]);
+    for (const { tried } of lanes.values())
+      for (const content of tried) expect(raw.includes(content), `${content} in clear`).toBe(false);
   }
 }
 

@@ -1,7 +1,12 @@
 /** What all layers do alike: conformance of one that changes nothing, order, namespaces of their own. */
 import { describe, expect, test } from "vitest";
+import { encryptedStore } from "../../src/layers/encrypted.ts";
+import { fallbackStore } from "../../src/layers/fallback.ts";
 import type { LayerName } from "../../src/layers/layer.ts";
-import { internal, layerOver } from "../../src/layers/layer.ts";
+import { internal, isSealed, layerOver } from "../../src/layers/layer.ts";
+import { offloadedStore } from "../../src/layers/offloaded.ts";
+import { tracedStore } from "../../src/layers/otel.ts";
+import { redactedStore } from "../../src/layers/redacted.ts";
 import { begin } from "../../src/store/conformance/build.ts";
 import type { SessionStore } from "../../src/store/store.ts";
 import { memoryStore } from "../../src/stores/memory.ts";
@@ -42,6 +47,46 @@ describe("order", () => {
   test("a fallback goes around blobs too, and tracing around anything", () => {
     expect(stack("fallback", "offloaded").layers).toEqual(["fallback", "offloaded"]);
     expect(stack("encrypted", "traced", "fallback", "traced").layers).toHaveLength(4);
+  });
+});
+
+describe("what a layer above has bound to its place", () => {
+  const [envelope, at] = [`AQ${"x".repeat(60)}`, { seq: 1, id: "#1", at: 1 }];
+  for (const [entry, expected] of [
+    [{ ...at, type: "x.sealed.message", data: { sealed: envelope } }, true],
+    [{ ...at, type: "status.set", data: { sealed: envelope, status: "active" } }, true],
+    [{ ...at, type: "status.set", data: { status: "active" } }, false],
+    [{ ...at, type: "x.note", data: { sealed: envelope } }, true],
+    [{ ...at, type: "x.note", data: { sealed: { "$holdfast.blob": [] } } }, true],
+    [{ ...at, type: "x.note", data: { sealed: "with wax" } }, false],
+    [{ ...at, type: "x.note", data: { sealed: envelope, by: "me" } }, false],
+    [{ ...at, type: "x.note", data: "sealed" }, false],
+  ] as const) {
+    test(`${JSON.stringify(entry.data)} of ${entry.type}: ${expected}`, () => {
+      expect(isSealed(entry)).toBe(expected);
+    });
+  }
+});
+
+/** As JavaScript may call them. */
+describe("without the options that a layer needs", () => {
+  for (const [layer, needed] of [
+    [encryptedStore, "encryptedStore needs a keyring"],
+    [offloadedStore, "offloadedStore needs blobs"],
+    [redactedStore, "redactedStore needs rules"],
+    [fallbackStore, "a fallback needs a journal"],
+  ] as const) {
+    test(`${layer.name} says what that is`, () => {
+      for (const options of [[], [undefined], [null]]) {
+        const call = () => Reflect.apply(layer, undefined, [memoryStore(), ...options]);
+        expect(call).toThrow(expect.objectContaining({ code: "INVALID_ARGUMENT" }));
+        expect(call).toThrow(needed);
+      }
+    });
+  }
+
+  test("tracedStore needs none", () => {
+    expect(tracedStore(memoryStore()).layers).toEqual(["traced"]);
   });
 });
 

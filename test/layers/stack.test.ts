@@ -39,23 +39,4 @@ describe("two nodes, and an outage of one", () => {
     expect(messages.map(({ content }) => content)).toEqual(["before", "there", "here"]);
     expect(JSON.stringify(engine.snapshot())).not.toContain("before");
   });
-
-  test("encryption around a fallback keeps it in the journal, readable, and says so", async () => {
-    const engine = memoryStore();
-    const node = await nodeOver(engine);
-    const here = createSessions({ store: sealed(node.store) });
-    const there = createSessions({ store: sealed(engine) });
-    const session = await here.create({ id: "s", messages: [user("before")] });
-    node.line.isDown = true;
-    await session.append(user("here"));
-    await (await there.open("s")).append(user("there"));
-    node.line.isDown = false;
-    await node.store.recover().catch(() => undefined);
-    expect(String(node.errors[0])).toContain("kept in the journal");
-    const read = async (sessions: typeof here): Promise<unknown[]> =>
-      (await (await sessions.open("s")).messages()).map(({ content }) => content);
-    expect(await read(createSessions({ store: sealed(node.store) }))).toEqual(["before", "here"]);
-    expect(await read(there)).toEqual(["before", "there"]);
-    expect(node.store.metrics().owed).toBe(1);
-  });
 });

@@ -166,15 +166,16 @@ export function createCommitting(parts: CommittingParts): SessionStore["commit"]
     await Promise.allSettled(useless.map(({ id, sessionId }) => keys.destroy(sessionId, new Set([id]))));
   }
 
-  /** One commit to a session that is known, as nearly all are: nothing is asked for, and nobody waits but for the store. */
+  /** One commit to a session that is known, as nearly all are: nothing is asked for but the index key, once. */
   async function commitKnown(prepared: Prepared): Promise<CommitOutcome[] | undefined> {
     const { commit } = prepared;
     const last = writing.get(commit.sessionId);
     if (commit.expectedVersion === 0 || last?.createdAt !== commit.record.createdAt) return undefined;
     const key = keys.peek(last.keyId, commit.sessionId);
+    if (!key) return undefined;
     const asking = needsBlind(commit) ? blind() : undefined;
-    if (!key || asking instanceof Promise) return undefined;
-    const [answer] = await store.commit([seal(prepared, key, asking)]);
+    const blinded = asking instanceof Promise ? await asking : asking;
+    const [answer] = await store.commit([seal(prepared, key, blinded)]);
     if (!answer) return [];
     return [answer.status === "conflict" ? await opened(answer) : answer];
   }

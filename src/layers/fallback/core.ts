@@ -18,7 +18,8 @@ import { createMirror } from "./mirror.ts";
 import type { FallbackSetting } from "./options.ts";
 import { capabilitiesOf } from "./options.ts";
 import { closedError } from "./outage.ts";
-import { replaySession } from "./replay.ts";
+import type { Calls, Sights } from "./sight.ts";
+import { createSights, LAST_RANK, RANKS, rankOf, replayDebt } from "./sight.ts";
 
 /** One namespace. */
 export interface Space {
@@ -44,6 +45,8 @@ export interface Core {
   readonly journalName: string;
   readonly lanes: Lanes;
   readonly health: Health;
+  /** How the layers above see what is kept here. */
+  readonly sights: Sights;
   readonly counts: Counts;
   readonly capabilities: StoreCapabilities;
   readonly isPartial: boolean;
@@ -72,6 +75,7 @@ export function createCore(primary: SessionStore, setting: FallbackSetting): Cor
   const journal = createJournal(setting.journal, setting.takeOver);
   const gate = createGate({ store: name, timeoutMs, failures, isOutage });
   const lanes = createLanes();
+  const sights = createSights(primary);
   const counts: Counts = { journaled: 0, replayed: 0, rebased: 0, diverged: 0, copied: 0, skipped: 0 };
   const spaces = new Map<string, Space>();
   const capabilities = capabilitiesOf(primary.capabilities, setting);
@@ -85,12 +89,10 @@ export function createCore(primary: SessionStore, setting: FallbackSetting): Cor
     if (known) return known;
     const replica = journal.replicaOf(namespace);
     const mirror = createMirror({
-      primary: {
-        find: (ids) => gate.ask(() => below.find(ids)),
-        read: (id, range) => gate.ask(() => below.read(id, range)),
-      },
+      primary: askedFor(below),
       replica,
       isOwed: (id) => journal.debts.has(keyOf(namespace, id)),
+      mayDrop: () => journal.debts.size === 0,
       maxQueued: setting.maxQueued,
       maxEntries: setting.maxEntries,
       counts,
@@ -115,16 +117,28 @@ export function createCore(primary: SessionStore, setting: FallbackSetting): Cor
     if (!closing) health.degrade(error);
   }
 
+  /** A namespace of the primary, through the breaker. */
+  function askedFor(below: SessionStore): Calls {
+    return {
+      commit: (commits) => gate.ask(() => below.commit(commits)),
+      find: (ids) => gate.ask(() => below.find(ids)),
+      list: (query) => gate.ask(() => below.list(query)),
+      read: (id, range) => gate.ask(() => below.read(id, range)),
+      remove: (id) => gate.ask(() => below.remove(id)),
+    };
+  }
+
   async function replay(debt: Debt): Promise<void> {
     const { namespace, sessionId } = debt;
-    const { below, replica, mirror } = spaceAt(namespace);
-    const asked = {
+    const { replica, mirror } = spaceAt(namespace);
+    const done = await replayDebt({
+      debt,
       name,
-      find: (ids: readonly string[]) => gate.ask(() => below.find(ids)),
-      read: (...args: Parameters<SessionStore["read"]>) => gate.ask(() => below.read(...args)),
-      commit: (commits: readonly Commit[]) => gate.ask(() => below.commit(commits)),
-    };
-    const done = await replaySession({ debt, primary: asked, replica, nowMs: setting.clock });
+      see: sights.of(namespace),
+      there: (path) => askedFor(spaceAt(path).below),
+      here: journal.replicaOf,
+      nowMs: setting.clock,
+    });
     counts.replayed += done.commits;
     if (done.outcome === "rebased") counts.rebased += 1;
     if (done.divergence) {
@@ -152,7 +166,18 @@ export function createCore(primary: SessionStore, setting: FallbackSetting): Cor
       if (!isOutage(error)) onError({ operation: "probe", error });
       return false;
     }
-    const owed = [...journal.debts.entries()];
+    for (const rank of RANKS) {
+      const owed = [...journal.debts].filter(([, debt]) => rankOf(debt) === rank);
+      // Not before all are there that these are about.
+      if (rank === LAST_RANK && journal.debts.size > owed.length) break;
+      await replayAll(owed);
+    }
+    if (!gate.isAsking || journal.debts.size > 0) return false;
+    for (const { mirror } of spaces.values()) mirror.settled();
+    return true;
+  }
+
+  async function replayAll(owed: readonly (readonly [string, Debt])[]): Promise<void> {
     let next = 0;
     const work = async (): Promise<void> => {
       while (next < owed.length && gate.isAsking && !closing) {
@@ -170,7 +195,6 @@ export function createCore(primary: SessionStore, setting: FallbackSetting): Cor
       }
     };
     await Promise.all(Array.from({ length: AT_ONCE }, work));
-    return gate.isAsking && journal.debts.size === 0;
   }
 
   const health = createHealth({
@@ -205,6 +229,7 @@ export function createCore(primary: SessionStore, setting: FallbackSetting): Cor
     journalName: setting.journal.name,
     lanes,
     health,
+    sights,
     counts,
     capabilities,
     isPartial: setting.lists === "partial",

@@ -122,17 +122,15 @@ interface Beginning {
 /** The first entry of a fork at the common point. */
 async function beginning(
   setting: Replaying,
-  { local, baseSeq, pending, remote }: Situation,
+  situation: Situation,
   { goesOn, commonSeq, forkId }: Beginning,
 ): Promise<Entry> {
-  const { debt, replica } = setting;
-  const { sessionId } = debt;
-  const own = await readAll(replica.read, sessionId, forkPoint(local), baseSeq);
-  const common = evolveAll(undefined, [...own, ...remote.filter(({ seq }) => seq <= commonSeq)]);
-  if (common === undefined) throw noBeginning(sessionId);
-  const { namespace, userId, agent, label, metadata, dataVersion, expiresAt } = common;
+  const { sessionId } = setting.debt;
+  const { local, pending } = situation;
+  const common = goesOn && (await commonOf(setting, situation, commonSeq));
+  const { namespace, userId, agent, metadata, dataVersion, expiresAt } = common ?? local;
   const lineage = goesOn ? lineageAt(goesOn, commonSeq) : await lineageOfGone(setting, local, commonSeq);
-  const base = goesOn ? conversationOf(common) : inheritedBy(own);
+  const base = common ? conversationOf(common) : await inheritedBy(setting, local);
   const data: EntryData["session.created"] = {
     id: forkId,
     namespace,
@@ -143,13 +141,26 @@ async function beginning(
     metadata,
     ...(userId !== undefined && { userId }),
     ...(agent !== undefined && { agent }),
-    ...(label !== undefined && goesOn && { label }),
+    ...(common?.label !== undefined && { label: common.label }),
     ...(expiresAt !== undefined && !isExpired({ expiresAt }, setting.nowMs()) && { expiresAt }),
     ...(base && { base }),
   };
   const seq = commonSeq + 1;
   const at = pending[0]?.entries[0]?.at ?? setting.nowMs();
   return { seq, id: positionalId(seq), type: "session.created", data, at };
+}
+
+/** The record at the common point. */
+async function commonOf(
+  { debt, replica }: Replaying,
+  { local, baseSeq, remote }: Situation,
+  commonSeq: number,
+): Promise<SessionRecord> {
+  const { sessionId } = debt;
+  const own = await readAll(replica.read, sessionId, forkPoint(local), baseSeq);
+  const common = evolveAll(undefined, [...own, ...remote.filter(({ seq }) => seq <= commonSeq)]);
+  if (common === undefined) throw noBeginning(sessionId);
+  return common;
 }
 
 /** What was deleted stays so: its stretch keeps its place and holds nothing. */
@@ -165,8 +176,10 @@ async function lineageOfGone(
   return [...before, { id, upTo: commonSeq, erased: true }];
 }
 
-/** What a fork that was deleted had from those before it. */
-function inheritedBy([first]: readonly Entry[]): Conversation | undefined {
+/** What a fork that was deleted had from those before it. Of all else that it held nothing is looked at: it may be gone. */
+async function inheritedBy({ replica }: Replaying, local: SessionRecord): Promise<Conversation | undefined> {
+  if (local.lineage.length === 0) return undefined;
+  const [first] = await replica.read(local.id, { after: forkPoint(local), limit: 1 });
   return first && isKnown(first) && first.type === "session.created" ? first.data.base : undefined;
 }
 

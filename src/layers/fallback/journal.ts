@@ -12,7 +12,7 @@ import { evolveAll } from "../../log/evolve.ts";
 import type { SessionRecord } from "../../log/record.ts";
 import { toStoreQuery } from "../../store/query.ts";
 import type { Commit, SessionStore } from "../../store/store.ts";
-import { internal } from "../layer.ts";
+import { INTERNAL, internal } from "../layer.ts";
 import type { Ownership } from "./owner.ts";
 import { takeJournal } from "./owner.ts";
 
@@ -43,18 +43,22 @@ export function keyOf(namespace: string, sessionId: string): string {
   return `${namespace}\n${sessionId}`;
 }
 
+/** Whether it is a namespace that layers keep for themselves. */
+export function isOfLayers(namespace: string): boolean {
+  return namespace.split("/").some((name) => name.startsWith(INTERNAL));
+}
+
 /** The namespace at `path` within `root`, where `path` is as records name it. */
 export function namespaceAt(root: SessionStore, path: string): SessionStore {
   const names = path === "" ? [] : path.split("/").map(decodeURIComponent);
   return names.reduce(
     // Layers keep some for themselves.
     (view, name) =>
-      name.startsWith(OF_LAYERS) ? internal(view, name.slice(OF_LAYERS.length)) : view.namespace(name),
+      name.startsWith(INTERNAL) ? internal(view, name.slice(INTERNAL.length)) : view.namespace(name),
     root,
   );
 }
 
-const OF_LAYERS = "holdfast!";
 const PAGE = 1000;
 
 export function createJournal(store: SessionStore, takeOver: boolean): Journal {

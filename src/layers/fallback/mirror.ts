@@ -29,6 +29,8 @@ export interface Mirror {
   holds(record: SessionRecord): void;
   /** Copies the session again. */
   want(id: string): void;
+  /** Nothing is owed any more: what the primary did not have is looked up once more, and dropped. */
+  settled(): void;
   /** Takes the session out of the replica. Whether it was there. */
   forget(id: string): Promise<boolean>;
 }
@@ -39,6 +41,8 @@ export interface MirrorOptions {
   readonly replica: SessionStore;
   /** Whether the replica holds what the primary has yet to get: then it is not touched. */
   readonly isOwed: (id: string) => boolean;
+  /** Whether what the primary does not have may be dropped. A key may be needed for what is owed, though it is gone there. */
+  readonly mayDrop: () => boolean;
   readonly maxQueued: number;
   /** Longer logs are not copied. */
   readonly maxEntries: number;
@@ -62,9 +66,11 @@ const MAX_WANTED = 1000;
 const BATCH = 256;
 
 export function createMirror(options: MirrorOptions): Mirror {
-  const { primary, replica, isOwed, maxQueued, maxEntries, counts, onError } = options;
+  const { primary, replica, isOwed, mayDrop, maxQueued, maxEntries, counts, onError } = options;
   const known = new Map<string, Known>();
   const wanted = new Set<string>();
+  /** What the primary does not have. */
+  const gone = new Set<string>();
   /** What is being copied; `isOff` keeps it from being written. */
   const copying = new Map<string, { isOff: boolean; over: Promise<void> }>();
   let queue: Commit[] = [];
@@ -147,7 +153,8 @@ export function createMirror(options: MirrorOptions): Mirror {
     if (isOwed(id) || state.isOff) return;
     if (record === undefined) {
       known.delete(id);
-      if (have) await replica.remove(id);
+      if (have && mayDrop()) await replica.remove(id);
+      else if (have && gone.size < MAX_WANTED) gone.add(id);
       return;
     }
     for (const part of record.lineage) if (!part.erased && !known.get(part.id)?.isHeld) wanted.add(part.id);
@@ -231,6 +238,11 @@ export function createMirror(options: MirrorOptions): Mirror {
     holds: (record) => know(record.id, record, true),
 
     want,
+
+    settled() {
+      for (const id of gone) want(id);
+      gone.clear();
+    },
 
     async forget(id) {
       wanted.delete(id);

@@ -4,6 +4,7 @@
  */
 import { invalidArgument } from "../../log/errors.ts";
 import type { SessionStore, StoreCapabilities } from "../../store/store.ts";
+import { required } from "../layer.ts";
 import type { Divergence } from "./diverge.ts";
 import type { Outage, Recovery } from "./health.ts";
 import { isOutage } from "./outage.ts";
@@ -57,16 +58,17 @@ export type FallbackSetting = Required<Omit<FallbackOptions, Optional>> & {
   readonly [K in Optional]: FallbackOptions[K] | undefined;
 };
 
+const NEEDED = "a fallback needs a journal, for example sqliteStore({ path })";
+
 /** @throws INVALID_ARGUMENT */
 export function settingOf(primary: SessionStore, options: FallbackOptions): FallbackSetting {
-  const { journal } = options;
+  const { journal } = required(options, NEEDED);
   if (primary.namespaceName === undefined) {
     throw invalidArgument(
       `the ${primary.name} store does not say what namespace it is of (namespaceName), so its namespaces can't be told apart in the journal`,
     );
   }
-  if (typeof journal?.commit !== "function")
-    throw invalidArgument("a fallback needs a journal, for example sqliteStore({ path })");
+  if (typeof journal?.commit !== "function") throw invalidArgument(NEEDED);
   if (journal === primary) throw invalidArgument("the journal must be another store than the primary");
   const { nativeTtl, listConsistency, idempotency } = journal.capabilities;
   if (nativeTtl || listConsistency !== "strong" || idempotency !== "full") {

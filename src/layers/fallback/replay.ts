@@ -17,6 +17,7 @@ import { isSealed } from "../layer.ts";
 import type { Divergence } from "./diverge.ts";
 import { diverge, forkIdOf, noteIn } from "./diverge.ts";
 import type { Debt } from "./journal.ts";
+import { isOfLayers } from "./journal.ts";
 import type { LoggedCommit } from "./logs.ts";
 import { commitsOf, readAll, toCommits } from "./logs.ts";
 import { rebase } from "./rebase.ts";
@@ -24,8 +25,10 @@ import { rebase } from "./rebase.ts";
 export interface Replaying {
   readonly debt: Debt;
   /** The primary, through the breaker. */
-  readonly primary: Pick<SessionStore, "commit" | "find" | "read" | "name">;
-  readonly replica: SessionStore;
+  readonly primary: Pick<SessionStore, "commit" | "find" | "read"> & { readonly name: string };
+  readonly replica: Pick<SessionStore, "find" | "read">;
+  /** Whether layers above see other entries than these: then these get no other session, and no other place where sealed. */
+  readonly isBelow: boolean;
   readonly nowMs: () => number;
 }
 
@@ -35,8 +38,9 @@ export interface Replayed {
    * - `rebased`: it has the same entries, behind what others wrote.
    * - `diverged`: they are in a fork.
    * - `expired`: the session's time was over, and the primary had let it go.
+   * - `bound`: it lacks some that only the layers above can move.
    */
-  readonly outcome: "replayed" | "rebased" | "diverged" | "expired";
+  readonly outcome: "replayed" | "rebased" | "diverged" | "expired" | "bound";
   /** How many commits the primary got. */
   readonly commits: number;
   readonly divergence?: Divergence;
@@ -146,10 +150,13 @@ async function decideStep(
   taken: ReadonlySet<string>,
   isFirst: boolean,
 ): Promise<Omit<Replayed, "commits"> | { readonly commits: readonly Commit[]; readonly isShared: boolean }> {
-  const { debt, primary, nowMs } = setting;
+  const { debt, primary, isBelow, nowMs } = setting;
   const { local, baseSeq, pending, record, remote } = situation;
   const { sessionId } = debt;
   const away = async (reason: Divergence["reason"], types: readonly string[] = []) => {
+    // What layers keep for themselves some of them wrote as it is.
+    if (isBelow && (!isOfLayers(debt.namespace) || isAnySealed(pending)))
+      return { outcome: "bound" } as const;
     mustBeMovable(pending, sessionId);
     const divergence = await diverge(setting, situation, reason, types);
     return { outcome: "diverged", divergence } as const;
@@ -176,6 +183,7 @@ async function decideStep(
     if (left.length === 0) return { outcome: "replayed" };
     return { commits: toCommits(sessionId, record, left, local), isShared: false };
   }
+  if (isBelow && isAnySealed(left)) return { outcome: "bound" };
   mustBeMovable(left, sessionId);
   const rebased = rebase(left, { baseSeq, head: record, others, landed, taken, nowMs: nowMs() });
   if ("blocked" in rebased) return away("changed", rebased.blocked);
@@ -189,16 +197,20 @@ async function decideStep(
 }
 
 /**
- * @throws UNSUPPORTED where a layer above has bound entries to their places: moved, nobody could read them any more. They
- *   stay in the journal, and are served from there.
+ * @throws UNSUPPORTED where a layer that isn't around this store now has bound entries to their places: moved, nobody could
+ *   read them any more. They stay in the journal, and are served from there.
  */
 function mustBeMovable(commits: readonly LoggedCommit[], sessionId: string): void {
-  if (!commits.some(({ entries }) => entries.some(isSealed))) return;
+  if (!isAnySealed(commits)) return;
   throw new HoldfastError(
     "UNSUPPORTED",
-    `session ${JSON.stringify(sessionId)} was written or removed elsewhere while it was written here, and what was written here is encrypted for its place, so it can't be moved; it is kept in the journal and served from there. Put the fallback around the encryption, with a journal that is encrypted too`,
+    `session ${JSON.stringify(sessionId)} was written or removed elsewhere while it was written here, and what was written here is encrypted for its place, so only the layers that wrote it can move it; it is kept in the journal and served from there. Put the same encryptedStore around this fallbackStore, then call recover()`,
     { sessionId },
   );
+}
+
+function isAnySealed(commits: readonly LoggedCommit[]): boolean {
+  return commits.some(({ entries }) => entries.some(isSealed));
 }
 
 /**

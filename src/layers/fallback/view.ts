@@ -8,7 +8,7 @@
 import type { Entry } from "../../log/entry.ts";
 import type { SessionRecord } from "../../log/record.ts";
 import type { SessionStore } from "../../store/store.ts";
-import type { LayerMethods } from "../layer.ts";
+import type { LayerMethods, Moving } from "../layer.ts";
 import type { Core } from "./core.ts";
 import { keyOf } from "./journal.ts";
 import { commitHere } from "./local.ts";
@@ -17,7 +17,7 @@ import { notHeld, refused } from "./outage.ts";
 const POLL_MS = 200;
 
 /** What the layer answers in the namespace of `below`. */
-export function fallbackView(core: Core, below: SessionStore): LayerMethods {
+export function fallbackView(core: Core, below: SessionStore): LayerMethods & Moving {
   const space = core.spaceOf(below);
   const { gate, journal, lanes, health } = core;
   const { mirror, replica, namespace } = space;
@@ -107,6 +107,7 @@ export function fallbackView(core: Core, below: SessionStore): LayerMethods {
   const own = replica.search;
   return {
     capabilities: core.capabilities,
+    seenThrough: (lens, layers) => core.sights.add(namespace, lens, layers),
 
     async commit(commits) {
       await core.open();

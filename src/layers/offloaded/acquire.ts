@@ -45,6 +45,8 @@ interface Known {
   readonly copy: string;
   /** When the reference was written; `undefined` once it is confirmed. */
   readonly sinceMs: number | undefined;
+  /** Whether no outage was bridged then. */
+  readonly isWhole: boolean;
 }
 
 export function createAcquirer(options: {
@@ -53,8 +55,10 @@ export function createAcquirer(options: {
   readonly keyOf: (name: CopyName) => string;
   readonly clock: () => number;
   readonly graceMs: number;
+  /** Whether the store below knows all there is: not while it bridges an outage. */
+  readonly isWhole: () => boolean;
 }): Acquirer {
-  const { ledger, blobs, keyOf, clock, graceMs } = options;
+  const { ledger, blobs, keyOf, clock, graceMs, isWhole } = options;
   const known = new Map<string, Known>();
   /** Contents that are on their way, so that two who want the same one keep it once. */
   const underWay = new Map<string, Promise<unknown>>();
@@ -70,12 +74,18 @@ export function createAcquirer(options: {
   };
   const recall = (want: Want): Known | undefined => {
     const one = known.get(keyOfWant(want));
+    // What the session had before may go with it, on another node.
+    if (one?.isWhole && !isWhole()) return undefined;
     const isOver = one?.sinceMs !== undefined && clock() - one.sinceMs > graceMs / 4;
     return isOver ? undefined : one;
   };
 
-  /** A store that bridges an outage may not know what there is: then nothing is shared, and each has copies of its own. */
+  /**
+   * While an outage is bridged nobody else sees our references, and what there is may not be known: then nothing is shared,
+   * and each has copies of its own.
+   */
   async function pointersOf(hashes: readonly string[]): Promise<(SessionRecord | undefined)[] | undefined> {
+    if (!isWhole()) return undefined;
     try {
       return await ledger.pointers(hashes);
     } catch (error) {
@@ -126,10 +136,10 @@ export function createAcquirer(options: {
     const lost = new Set<string>();
     sharedHashes.forEach((hash, index) => {
       const pointer = after[index];
-      if (pointer?.status !== "active" || copyOf(pointer) !== shared.get(hash)) lost.add(hash);
+      if (!isWhole() || pointer?.status !== "active" || copyOf(pointer) !== shared.get(hash)) lost.add(hash);
     });
     for (const [want, { copy }] of holdings)
-      if (!lost.has(want.hash)) got.set(keyOfWant(want), { copy, sinceMs });
+      if (!lost.has(want.hash)) got.set(keyOfWant(want), { copy, sinceMs, isWhole: isWhole() });
     return wants.filter(({ hash }) => lost.has(hash));
   }
 
@@ -186,10 +196,12 @@ export function createAcquirer(options: {
     },
 
     confirm(copies) {
+      // What is in a journal may become a fork, or be written anew.
+      if (!isWhole()) return;
       // Another copy may be known by now, whose reference is another one.
       for (const [want, copy] of copies)
         if (want.isInLog && known.get(keyOfWant(want))?.copy === copy)
-          remember(want, { copy, sinceMs: undefined });
+          remember(want, { copy, sinceMs: undefined, isWhole: true });
     },
   };
 }

@@ -54,7 +54,7 @@ export function createView(inner: SessionStore, options: ViewOptions): View {
   const ledger = createLedger(internal(inner, "blobs"), clock);
   const settleMs = inner.capabilities.listConsistency === "eventual" ? SETTLE_MS : 0;
   const releaser = createReleaser({ ledger, blobs, keyOf, clock, settleMs, isWhole });
-  const acquirer = createAcquirer({ ledger, blobs, keyOf, clock, graceMs });
+  const acquirer = createAcquirer({ ledger, blobs, keyOf, clock, graceMs, isWhole });
   const incoming = createIncoming(createFetcher({ blobs, keyOf, cacheBytes, store: inner.name }));
   const outgoing = createOutgoing({
     thresholdBytes,
