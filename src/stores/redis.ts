@@ -93,9 +93,9 @@ const DEFAULT_TIMEOUT_MS = 10_000;
 const MAX_ENTRY_BYTES = 16 * 1024 * 1024;
 
 /**
- * Keeps sessions in Redis 5 or later. A session is a hash, a stream and a hash of ids in one slot, and one Lua script
- * checks the version and writes all three and the indexes; a batch of commits is one pipeline. Lists read sorted sets
- * and never use KEYS or SCAN.
+ * Keeps sessions in Redis 5 or later. A session is a record, a stream and a hash of ids in one slot, and one Lua script
+ * checks the version and writes all three and the indexes; a batch of commits is one call of it, in a Cluster one for each
+ * session. Lists read sorted sets and never use KEYS or SCAN.
  *
  * A session with `expiresAt`, and every session under `ttlMs`, is dropped by Redis itself when its time comes: record,
  * log and ids at once; one that forks inherit from, with the last of them. What is left in the indexes goes with the next

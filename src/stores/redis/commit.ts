@@ -1,46 +1,37 @@
 /**
  * @module
- * Commits: one call of one script for each session of a batch, all sent at once.
+ * Commits: on one server a batch is one call of one script, or a few where it is large; in a Cluster it is one call for
+ * each session, all sent at once.
  *
  * On one server the script changes the indexes in the same step. In a Cluster they are in other slots: rows are added
  * before the script runs and the former ones are taken out after it, so that a crash between leaves rows too many, which
  * every list checks against the record, and never one too few.
  */
 import { HoldfastError } from "../../log/errors.ts";
-import { callerId, checkSize, decodeRecord, encodeData, encodeRecord } from "../../store/codec.ts";
+import { decodeRecord } from "../../store/codec.ts";
 import type { Commit, CommitOutcome, StoreCapabilities } from "../../store/store.ts";
 import type { Reply } from "./client.ts";
 import { replyValue } from "./client.ts";
-import type { Engine, ScriptCall, Space } from "./engine.ts";
-import { ask, command, dropRows, newToken, runScripts, scriptOf, sessionKeyList } from "./engine.ts";
+import type { Call, Encoded, Group } from "./commit-call.ts";
+import { callOf, encode } from "./commit-call.ts";
+import type { Engine, Space } from "./engine.ts";
+import { ask, command, dropRows, runScripts } from "./engine.ts";
 import { toHoldfastError } from "./errors.ts";
-import type { Former } from "./former.ts";
-import { dropFormer, formerMember } from "./former.ts";
+import { damaged, heldIn } from "./held.ts";
 import { keepCalls, keptBy, ttlOf } from "./inherited.ts";
-import type { Place, Row, SessionKeys } from "./keys.ts";
-import { decodePlace, encodePlace, placeOf } from "./keys.ts";
+import type { Row } from "./keys.ts";
+import { decodePlace } from "./keys.ts";
 import type { Written } from "./replicas.ts";
-import { NAME, toList, toText } from "./replies.ts";
-import { COMMIT_SCRIPT } from "./scripts.ts";
+import { NAME, toText } from "./replies.ts";
 
-const SCRIPT = scriptOf(COMMIT_SCRIPT);
+/** Sessions that one call is for: Redis does nothing else meanwhile. */
+const SESSIONS_AT_ONCE = 64;
 
-/** A commit, checked and made text of. */
-interface Encoded {
-  readonly commit: Commit;
-  readonly recordText: string;
-  /** Id or "", header and data of each entry. */
-  readonly entryArgs: readonly string[];
-  readonly place: Place;
-  readonly placeText: string;
-  /** Where the outcome stands in the answer. */
-  readonly position: number;
-}
-
-/** What one script call does: the commits of one session, in order. */
-interface Call extends ScriptCall {
-  readonly id: string;
-  readonly commits: readonly Encoded[];
+/** What became of one commit: the words of the script's answer, or why there was none. */
+interface Told {
+  readonly item: Encoded;
+  readonly words: readonly string[];
+  readonly failure?: unknown;
 }
 
 /**
@@ -53,158 +44,141 @@ export async function applyCommits(
   commits: readonly Commit[],
   capabilities: StoreCapabilities,
 ): Promise<CommitOutcome[]> {
-  const encoded = commits.map((commit, position) => encode(engine, commit, position, capabilities));
+  const encoded = commits.map((commit, position) => encode(engine, space, commit, position, capabilities));
   const bySession = Map.groupBy(encoded, ({ commit }) => commit.sessionId);
-  const calls = [...bySession].map(([id, list]) => callOf(engine, space, id, list));
-  const send = async (): Promise<Reply[]> => {
+  const groups = [...bySession].flatMap(([id, items]): Group[] =>
+    items[0] ? [{ id, session: items[0].session, commits: items }] : [],
+  );
+  const send = async (): Promise<Told[]> => {
     if (engine.connection.isCluster)
       await Promise.all([addRows(engine, space, encoded), keepInherited(engine, space, encoded)]);
-    const sent = await runScripts(engine.connection, calls);
+    const told = await sendGroups(engine, space, groups);
     // What became of one that got no answer is in doubt as well.
-    if (engine.replicas) for (const [index, { id }] of calls.entries()) replyValue(sent[index], id);
-    return sent;
+    if (engine.replicas) for (const { failure } of told) if (failure !== undefined) throw failure;
+    return told;
   };
   const { replicas } = engine;
-  const replies = await (replicas ? replicas.confirm(writtenBy(engine, space, calls), send) : send());
+  const told = await (replicas ? replicas.confirm(writtenBy(engine, space, groups), send) : send());
   const outcomes = new Array<CommitOutcome>(commits.length);
-  const former: Former[] = [];
-  const inVain: Row[] = [];
   const failures: unknown[] = [];
-  for (const [index, { id, commits: sent }] of calls.entries()) {
-    const key = space.keys.session(id).record;
+  const dropped: Row[] = [];
+  for (const { item, words, failure } of told) {
+    const { sessionId } = item.commit;
+    const { record } = item.session;
     try {
-      const results = toList(replyValue(replies[index], id)).map(toList);
-      for (const [at, item] of sent.entries()) {
-        const result = (results[at] ?? []).map(toText);
-        const outcome = outcomeOf(result, id);
-        outcomes[item.position] = outcome;
-        if (outcome.status === "committed") {
-          engine.places.set(key, { place: item.placeText });
-          if (result[1]) former.push({ id, placeText: result[1] });
-        } else {
-          engine.places.delete(key);
-          if (engine.connection.isCluster) inVain.push(...(await rowsInVain(engine, space, item)));
-        }
+      if (failure !== undefined) throw failure;
+      const outcome = outcomeOf(words, sessionId);
+      outcomes[item.position] = outcome;
+      if (outcome.status === "committed") {
+        engine.places.set(record, item.placeText);
+        const former = words[1] === undefined ? undefined : decodePlace(words[1]);
+        if (former) dropped.push(...space.keys.rowsOfCommit(sessionId, former));
+      } else {
+        engine.places.delete(record);
+        if (engine.connection.isCluster) dropped.push(...(await rowsInVain(engine, space, item)));
       }
     } catch (error) {
-      engine.places.delete(key);
+      engine.places.delete(record);
       failures.push(error);
     }
   }
-  await dropRows(engine, inVain);
-  await dropFormer(engine, space, former);
+  if (dropped.length > 0) await dropRows(engine, dropped);
   if (failures.length > 0) throw toHoldfastError(failures[0]);
   return outcomes;
 }
 
+/**
+ * Sends all, and once more what was told that its rows are elsewhere: another process had made the last commit. Where
+ * that one goes on, the next answer is a conflict.
+ */
+async function sendGroups(engine: Engine, space: Space, groups: readonly Group[]): Promise<Told[]> {
+  const size = engine.connection.isCluster ? 1 : SESSIONS_AT_ONCE;
+  const calls: Call[] = [];
+  const sent: Promise<Reply[]>[] = [];
+  for (let start = 0; start < groups.length; start += size) {
+    const call = callOf(engine, space, groups.slice(start, start + size));
+    calls.push(call);
+    // The server is at work on one while the next one is made.
+    sent.push(runScripts(engine.connection, [call]));
+  }
+  const replies = (await Promise.all(sent)).flat();
+  const told: Told[] = [];
+  const moved: Group[] = [];
+  for (const [index, call] of calls.entries()) {
+    const { failure, all, list } = resultsOf(() => replyValue(replies[index], call.groups[0]?.id));
+    let at = 0;
+    for (const { id, session, commits } of call.groups) {
+      const left: Encoded[] = [];
+      for (const item of commits) {
+        const words = all ?? wordsOf(list[at]);
+        at += 1;
+        const isMoved = words[0] === "moved" && decodePlace(words[1] ?? "") !== undefined;
+        if (isMoved) engine.places.set(session.record, words[1] ?? "");
+        if (isMoved || (words[0] === "later" && left.length > 0)) left.push(item);
+        else told.push({ item, words, failure });
+      }
+      if (left.length > 0) moved.push({ id, session, commits: left });
+    }
+  }
+  return moved.length === 0 ? told : [...told, ...(await sendGroups(engine, space, moved))];
+}
+
+interface Results {
+  /** What is said of all alike. */
+  readonly all?: readonly string[];
+  readonly list: readonly unknown[];
+  readonly failure?: unknown;
+}
+
+function resultsOf(ask: () => unknown): Results {
+  try {
+    const reply = ask();
+    return Array.isArray(reply) ? { list: reply } : { all: wordsOf(reply), list: [] };
+  } catch (failure) {
+    return { list: [], failure };
+  }
+}
+
+function wordsOf(result: unknown): string[] {
+  return Array.isArray(result) ? result.map(toText) : [toText(result)];
+}
+
 /** What calls write, for waiting for replicas: also a refusal is told only once they have what it stands on. */
-function writtenBy({ connection }: Engine, { keys }: Space, calls: readonly Call[]): Written[] {
-  return calls.map(({ id, commits }) => {
+function writtenBy({ connection }: Engine, { keys }: Space, groups: readonly Group[]): Written[] {
+  return groups.map(({ id, session, commits }) => {
     const rows = connection.isCluster
       ? commits.flatMap(({ place }) => [...keys.rowsOfCommit(id, place), ...keys.rowsOfLife(id, place)])
       : [];
-    return { sessionId: id, keys: [keys.session(id).record, ...rows.map(({ key }) => key)] };
+    return { sessionId: id, keys: [session.record, ...rows.map(({ key }) => key)] };
   });
 }
 
-function encode(engine: Engine, commit: Commit, position: number, capabilities: StoreCapabilities): Encoded {
-  const { sessionId, entries, record } = commit;
-  const entryArgs = entries.flatMap((entry) => {
-    const data = encodeData(entry);
-    checkSize(data, sessionId, NAME, capabilities);
-    const id = callerId(entry);
-    const header = [entry.type, entry.at, id ?? null, entry.text ?? null, entry.commit ?? null];
-    return [id ?? "", JSON.stringify(header), data];
-  });
-  const recordText = encodeRecord(record);
-  const expiresAt = expiryOf(record.expiresAt, ttlOf(engine, record));
-  const place = placeOf(record, newToken(), expiresAt);
-  return { commit, recordText, entryArgs, place, placeText: encodePlace(place), position };
-}
-
-function expiryOf(expiresAt: number | undefined, ttlMs: number | undefined): number | undefined {
-  if (ttlMs === undefined) return expiresAt;
-  return Math.min(expiresAt ?? Number.POSITIVE_INFINITY, Date.now() + ttlMs);
-}
-
-function callOf(engine: Engine, space: Space, id: string, commits: readonly Encoded[]): Call {
-  const session = space.keys.session(id);
-  const keys = sessionKeyList(session);
-  const numbers = new Map<string, string>();
-  const keyNumber = (key: string): string => {
-    const number = numbers.get(key) ?? String(keys.push(key));
-    numbers.set(key, number);
-    return number;
-  };
-  const rowArgs = (rows: readonly Row[]): string[] => [
-    String(rows.length),
-    ...rows.flatMap(({ key, member }) => [keyNumber(key), member]),
-  ];
-  const firstKeyOf = (kept: SessionKeys): string => {
-    const number = numbers.get(kept.record) ?? String(keys.length + 1);
-    if (!numbers.has(kept.record)) keys.push(...sessionKeyList(kept));
-    numbers.set(kept.record, number);
-    return number;
-  };
-  const { isCluster } = engine.connection;
-  let known = engine.places.get(session.record)?.place ?? "";
-  const args = commits.flatMap((item) => {
-    const { commit, recordText, placeText, entryArgs } = item;
-    const { record, entries, expectedVersion } = commit;
-    const old = decodePlace(known);
-    const ttlMs = ttlOf(engine, record);
-    const kept = isCluster ? [] : keptBy(record, expectedVersion === 0 ? undefined : old, ttlMs);
-    const head = [
-      String(expectedVersion),
-      String(record.createdAt),
-      String(record.version),
-      recordText,
-      placeText,
-      known,
-      record.expiresAt === undefined ? "" : String(Math.ceil(record.expiresAt)),
-      ttlMs === undefined ? "" : String(ttlMs),
-      ...rowArgs(isCluster ? [] : rowsToAdd(space, item)),
-      ...rowArgs(isCluster || !old ? [] : space.keys.rowsOfCommit(id, old)),
-      String(kept.length),
-      ...kept.map((one) => firstKeyOf(space.keys.session(one))),
-      ...(isCluster ? ["", ""] : [keyNumber(space.keys.former), formerMember(id, "")]),
-      String(entries[0]?.seq ?? 0),
-      String(entries.length),
-    ];
-    known = placeText;
-    return [...head, ...entryArgs];
-  });
-  return { script: SCRIPT, id, commits, keys, args };
-}
-
-function rowsToAdd({ keys }: Space, { commit, place }: Encoded): Row[] {
-  const rows = keys.rowsOfCommit(commit.sessionId, place);
-  return commit.expectedVersion === 0 ? [...rows, ...keys.rowsOfLife(commit.sessionId, place)] : rows;
-}
-
-async function addRows({ connection }: Engine, space: Space, encoded: readonly Encoded[]): Promise<void> {
-  const rows = encoded.flatMap((item) => rowsToAdd(space, item));
+async function addRows({ connection }: Engine, { keys }: Space, encoded: readonly Encoded[]): Promise<void> {
+  const rows = encoded.flatMap(({ commit: { sessionId, expectedVersion }, place }) => [
+    ...keys.rowsOfCommit(sessionId, place),
+    ...(expectedVersion === 0 ? keys.rowsOfLife(sessionId, place) : []),
+  ]);
   const replies = await connection.send(rows.map(({ key, member }) => command("ZADD", key, "0", member)));
   for (const reply of replies) replyValue(reply);
 }
 
 async function keepInherited(engine: Engine, space: Space, encoded: readonly Encoded[]): Promise<void> {
-  const calls = encoded.flatMap(({ commit: { sessionId, expectedVersion, record } }) => {
+  const calls = encoded.flatMap(({ commit: { expectedVersion, record }, session }) => {
     const isNew = expectedVersion === 0;
-    const known = isNew ? undefined : engine.places.get(space.keys.session(sessionId).record);
-    const ids = keptBy(record, known && decodePlace(known.place), ttlOf(engine, record));
+    const known = isNew ? undefined : engine.places.get(session.record);
+    const ids = keptBy(record, known === undefined ? undefined : decodePlace(known), ttlOf(engine, record));
     return keepCalls(engine, space, record, ids, isNew);
   });
   for (const reply of await runScripts(engine.connection, calls)) replyValue(reply);
 }
 
 /** Rows that were added for a commit that did not take place. That of a creation may also be another creation's. */
-async function rowsInVain(engine: Engine, space: Space, { commit, place }: Encoded): Promise<Row[]> {
+async function rowsInVain(engine: Engine, space: Space, { commit, session, place }: Encoded): Promise<Row[]> {
   const { sessionId, expectedVersion } = commit;
   const rows = space.keys.rowsOfCommit(sessionId, place);
   if (expectedVersion !== 0) return rows;
-  const held = await ask(engine.connection, command("HGET", space.keys.session(sessionId).record, "p"));
-  const current = decodePlace(toText(held));
+  const value = await ask(engine.connection, command("GET", session.record));
+  const current = decodePlace(heldIn(toText(value), sessionId)?.place ?? "");
   const kept = new Set(
     current ? space.keys.rowsOfLife(sessionId, current).map(({ key, member }) => `${key} ${member}`) : [],
   );
@@ -215,6 +189,8 @@ async function rowsInVain(engine: Engine, space: Space, { commit, place }: Encod
 function outcomeOf([status, first = "", second = ""]: readonly string[], id: string): CommitOutcome {
   if (status === "ok") return { status: "committed" };
   if (status === "duplicate") return { status: "duplicate", entryId: first, seq: Number(second) };
+  if (status === "failed" || status === "later") throw toHoldfastError(new Error(first), id);
+  if (status === "damaged" || status === "moved") throw damaged(id);
   if (status === "torn") {
     throw new HoldfastError(
       "STORE_CORRUPT",

@@ -3,7 +3,6 @@
  * What all parts of the store work with: one engine for all namespaces, one space for each.
  */
 import { createHash, randomBytes } from "node:crypto";
-import type { SessionRecord } from "../../log/record.ts";
 import type { Connection, RedisCommand, Reply } from "./client.ts";
 import { isUnknownScript, replyValue } from "./client.ts";
 import type { Keys, Place, Row, SessionKeys } from "./keys.ts";
@@ -89,32 +88,25 @@ export function sessionKeyList({ record, entries, ids }: SessionKeys): string[] 
   return [record, entries, ids];
 }
 
-/** What was lately known of sessions, by record key. May be out of date: the place says of which commit it is. */
+/**
+ * Where the rows of sessions were put lately, as text, by record key. May be out of date; a commit that goes by it then is
+ * told so, and takes another round trip.
+ */
 export interface Places {
-  get(key: string): Known | undefined;
-  set(key: string, known: Known): void;
+  get(key: string): string | undefined;
+  set(key: string, place: string): void;
   delete(key: string): void;
 }
 
-export interface Known {
-  /** Where its rows are, as text: no two commits have the same. */
-  readonly place: string;
-  /** The record of that commit, where it was decoded, so that it need not be decoded again. */
-  readonly record?: SessionRecord;
-  /** When Redis drops it by itself, as far as that commit says. */
-  readonly expiresAt?: number | undefined;
-}
-
-/** Decoded, a record takes a few times the bytes of its text: some 20 MB in all (see `records.ts` for their size). */
+/** About 1 MB. */
 const MAX_PLACES = 4096;
 
 export function createPlaces(): Places {
-  const places = new Map<string, Known>();
+  const places = new Map<string, string>();
   return {
     get: (key) => places.get(key),
-    set(key, known) {
-      places.delete(key);
-      places.set(key, known);
+    set(key, place) {
+      places.set(key, place);
       if (places.size <= MAX_PLACES) return;
       const [oldest] = places.keys();
       if (oldest !== undefined) places.delete(oldest);
@@ -125,9 +117,14 @@ export function createPlaces(): Places {
   };
 }
 
+/** Of this process, or thread, alone. */
+const OWN = randomBytes(6).toString("base64url");
+let attempts = 0;
+
 /** Tells one attempt to commit from every other; begins with its time, so that old ones can be told. */
 export function newToken(): string {
-  return `${Date.now().toString(36)}.${randomBytes(6).toString("base64url")}`;
+  attempts += 1;
+  return `${Date.now().toString(36)}.${OWN}${attempts.toString(36)}`;
 }
 
 /** No attempt lasts as long: after that, what it left is of a crash. */

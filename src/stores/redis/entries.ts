@@ -67,12 +67,18 @@ export function decodePage(page: readonly unknown[], sessionId: string, next?: n
   });
 }
 
+/** An entry as one text: a line of JSON for all but its data, then that. */
+export function entryText({ type, at, text, commit }: Entry, id: string | undefined, data: string): string {
+  return `${JSON.stringify([type, at, id ?? null, text ?? null, commit ?? null])}\n${data}`;
+}
+
 function entryOf(item: unknown, sessionId: string): Entry {
   const [position, fields] = toList(item);
   const seq = Number.parseInt(toText(position), 10);
-  const values = toList(fields).map(toText);
-  const [type, at, id, text, commit] = headerOf(values[1] ?? "", seq, sessionId);
-  const row = { seq, type: String(type), at: Number(at), data: values[3] ?? "" };
+  const held = toText(toList(fields)[1]);
+  const endOfHeader = held.indexOf("\n");
+  const [type, at, id, text, commit] = headerOf(held.slice(0, Math.max(0, endOfHeader)), seq, sessionId);
+  const row = { seq, type: String(type), at: Number(at), data: held.slice(endOfHeader + 1) };
   return decodeEntry(
     { ...row, id: textOrNull(id), text: textOrNull(text), commit: textOrNull(commit) },
     sessionId,

@@ -9,9 +9,11 @@ import type { SessionRecord } from "../../log/record.ts";
 import type { StoreQuery } from "../../store/store.ts";
 import type { Engine, ScriptCall, Space } from "./engine.ts";
 import { ask, command, scriptOf, sessionKeyList } from "./engine.ts";
+import { heldIn } from "./held.ts";
 import type { Place } from "./keys.ts";
+import { timeKey } from "./keys.ts";
 import { walk } from "./lists.ts";
-import { toList, toText } from "./replies.ts";
+import { toText } from "./replies.ts";
 import { KEEP_SCRIPT } from "./scripts.ts";
 
 const SCRIPT = scriptOf(KEEP_SCRIPT);
@@ -33,7 +35,9 @@ export function keptBy(
   before: Place | undefined,
   ttlMs: number | undefined,
 ): string[] {
-  if (kind !== "fork" || (ttlMs === undefined && before && before.expiresAt === expiresAt)) return [];
+  if (kind !== "fork") return [];
+  const expires = expiresAt === undefined ? undefined : timeKey(expiresAt);
+  if (ttlMs === undefined && before && before.expires === expires) return [];
   const parts = lineage.flatMap((part) => (part.erased ? [] : [part.id]));
   const sources = new Set(parentId === undefined ? parts : [...parts, parentId]);
   sources.delete(id);
@@ -50,13 +54,13 @@ export function keepCalls(
 ): ScriptCall[] {
   const { expiresAt } = record;
   const ttlMs = ttlOf(engine, record);
-  const args = [
-    expiresAt === undefined ? "" : String(Math.ceil(expiresAt)),
-    ttlMs === undefined ? "" : String(ttlMs),
-    String(CLOCKS_MS),
-    isNew ? "1" : "",
-  ];
+  const args = [timeArg(expiresAt), timeArg(ttlMs), String(CLOCKS_MS), isNew ? "1" : ""];
   return ids.map((id) => ({ script: SCRIPT, keys: sessionKeyList(keys.session(id)), args }));
+}
+
+/** A time or a duration as the scripts take it. */
+export function timeArg(ms: number | undefined): string {
+  return ms === undefined ? "-" : String(Math.ceil(ms));
 }
 
 /**
@@ -70,13 +74,12 @@ export async function heirsOf(
   nowMs: number,
 ): Promise<string | undefined> {
   const { record } = space.keys.session(id);
-  const [begun, until] = toList(await ask(engine.connection, command("HMGET", record, "h", "k"), id)).map(
-    toText,
-  );
-  if (!begun) return "0";
-  if (until !== "inf") return Number(until) > nowMs ? undefined : begun;
+  const held = heldIn(toText(await ask(engine.connection, command("GET", record), id)), id);
+  const { heirs = "0", kept = "-" } = held ?? {};
+  if (heirs === "0") return heirs;
+  if (kept !== "inf") return Number(kept) > nowMs ? undefined : heirs;
   const query = { parentId: id, kind: "fork", order: "created", limit: 1 } as const;
   const queries: readonly StoreQuery[] = [query, { ...query, status: "deleted" }];
   for (const one of queries) for await (const _heir of walk(engine, space, one)) return undefined;
-  return begun;
+  return heirs;
 }

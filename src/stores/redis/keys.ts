@@ -6,6 +6,9 @@
  * percent-encoded, so a tag holds no brace and no `/` but between parts, and no two keys meet whatever the prefix.
  * All keys of a session have one tag; each index has a tag of its own.
  *
+ * The value of a record's key is lines: the place of the session in the indexes, the record, and, where it ends by itself
+ * or others inherit from it, how long it is kept. JSON has no line breaks.
+ *
  * An index is a sorted set whose scores are all 0, so that its order is that of the bytes of its members:
  * time, id, then a tail that tells one commit's row from another's.
  *
@@ -13,7 +16,6 @@
  */
 
 import type { SessionRecord } from "../../log/record.ts";
-import { decodeValue } from "../../log/values.ts";
 import type { StoreQuery } from "../../store/store.ts";
 
 export interface SessionKeys {
@@ -28,17 +30,24 @@ export interface Row {
   readonly member: string;
 }
 
-/** Where the rows of a session are: what its record said at one commit. */
-export interface Place {
-  /** Of the commit alone. */
-  readonly token: string;
-  readonly createdAt: number;
-  readonly updatedAt: number;
+/** What decides in which indexes a session is. */
+export interface Kind {
   readonly status: string;
   readonly userId?: string | undefined;
   readonly parentId?: string | undefined;
+}
+
+/** Where the rows of a session are: what its record said at one commit. Times as {@link timeKey} makes them. */
+export interface Place {
+  /** Of the commit alone. */
+  readonly token: string;
+  readonly version: number;
+  readonly created: string;
+  readonly updated: string;
   /** When Redis drops it by itself. */
-  readonly expiresAt?: number | undefined;
+  readonly expires?: string | undefined;
+  /** As {@link encodeKind} makes it. */
+  readonly kind: string;
 }
 
 export interface Keys {
@@ -48,11 +57,10 @@ export interface Keys {
   /** The index that holds all that can match, and as little else as possible. */
   index(query: StoreQuery): string;
   readonly expiries: string;
-  /**
-   * On one server: the former places of sessions whose rows there are still to be taken out. While it is empty, every row
-   * of a commit is of what its session is now.
-   */
-  readonly former: string;
+  /** The indexes by time of change. */
+  changesOf(kind: string): string[];
+  /** The indexes by time of creation. */
+  creationsOf(kind: string): string[];
   /** Rows that one commit alone has: those by time of change, and of expiry. */
   rowsOfCommit(id: string, place: Place): Row[];
   /** Rows that a session has all its life: those by time of creation. */
@@ -66,25 +74,33 @@ export function keysOf(prefix: string, path: string): Keys {
   // A namespace's path ends with "/" and an id is not empty, so "//" or a leading "/" is never in a session's tag.
   const index = (...parts: string[]): string =>
     `${prefix}:{${path}/${parts.map((part) => encodeURIComponent(part)).join("/")}}`;
-  const byChange = ({
-    userId,
-    parentId,
-    status,
-  }: Pick<Place, "userId" | "parentId" | "status">): string[] => [
-    index("updated"),
-    ...(userId === undefined
-      ? []
-      : [index("updated", "user", userId), index("updated", "user", userId, status)]),
-    ...(parentId === undefined ? [] : [index("updated", "parent", parentId)]),
-    // Most are active, so a walk over all finds those soon.
-    ...(status === "active" ? [] : [index("updated", "status", status)]),
-  ];
+  const changesOf = (kind: string): string[] => {
+    const { userId, parentId, status } = decodeKind(kind);
+    return [
+      index("updated"),
+      ...(userId === undefined
+        ? []
+        : [index("updated", "user", userId), index("updated", "user", userId, status)]),
+      ...(parentId === undefined ? [] : [index("updated", "parent", parentId)]),
+      // Most are active, so a walk over all finds those soon.
+      ...(status === "active" ? [] : [index("updated", "status", status)]),
+    ];
+  };
+  const creationsOf = (kind: string): string[] => {
+    const { userId, parentId } = decodeKind(kind);
+    return [
+      index("created"),
+      ...(userId === undefined ? [] : [index("created", "user", userId)]),
+      ...(parentId === undefined ? [] : [index("created", "parent", parentId)]),
+    ];
+  };
   const expiries = index("expiries");
   const sessionHead = `${prefix}:{${path}`;
   return {
     expiries,
-    former: index("former"),
     sessionHead,
+    changesOf,
+    creationsOf,
     session(id) {
       const tagged = `${sessionHead}${encodeURIComponent(id)}}`;
       return { record: `${tagged}record`, entries: `${tagged}entries`, ids: `${tagged}ids` };
@@ -100,48 +116,65 @@ export function keysOf(prefix: string, path: string): Keys {
         : index(order);
     },
     rowsOfCommit(id, place) {
-      const member = memberOf(place.updatedAt, id, place.token);
-      const rows = byChange(place).map((key) => ({ key, member }));
-      if (place.expiresAt === undefined) return rows;
+      const { token, updated, expires, kind } = place;
+      const member = `${updated}${idPart(id)}${token}`;
+      const rows = changesOf(kind).map((key) => ({ key, member }));
+      if (expires === undefined) return rows;
       // The tail is the whole place: once Redis has dropped the session, it alone says where the other rows are.
-      return [...rows, { key: expiries, member: memberOf(place.expiresAt, id, encodePlace(place)) }];
+      return [...rows, { key: expiries, member: `${expires}${idPart(id)}${encodePlace(place)}` }];
     },
-    rowsOfLife(id, { createdAt, userId, parentId }) {
-      const member = memberOf(createdAt, id, "");
-      return [
-        index("created"),
-        ...(userId === undefined ? [] : [index("created", "user", userId)]),
-        ...(parentId === undefined ? [] : [index("created", "parent", parentId)]),
-      ].map((key) => ({ key, member }));
+    rowsOfLife(id, { created, kind }) {
+      const member = `${created}${idPart(id)}`;
+      return creationsOf(kind).map((key) => ({ key, member }));
     },
   };
 }
 
 export function placeOf(record: SessionRecord, token: string, expiresAt: number | undefined): Place {
-  const { createdAt, updatedAt, status, userId, parentId } = record;
-  return { token, createdAt, updatedAt, status, userId, parentId, expiresAt };
+  const { version, createdAt, updatedAt, status, userId, parentId } = record;
+  return {
+    token,
+    version,
+    created: timeKey(createdAt),
+    updated: timeKey(updatedAt),
+    expires: expiresAt === undefined ? undefined : timeKey(expiresAt),
+    kind: encodeKind({ status, userId, parentId }),
+  };
 }
 
-/** The place as text that begins with its token and a space. */
-export function encodePlace({ token, ...rest }: Place): string {
-  return `${token} ${JSON.stringify(rest)}`;
+/** The place as one line of text, which scripts read too: token, version, the three times, kind. */
+export function encodePlace({ token, version, created, updated, expires = "-", kind }: Place): string {
+  return `${token} ${version} ${created} ${updated} ${expires} ${kind}`;
 }
+
+export function encodeKind({ status, userId, parentId }: Kind): string {
+  if (parentId === undefined) return JSON.stringify(userId === undefined ? [status] : [status, userId]);
+  return JSON.stringify([status, userId ?? null, parentId]);
+}
+
+/** @throws SyntaxError where {@link encodeKind} did not make it. */
+function decodeKind(kind: string): Kind {
+  const parts: unknown = JSON.parse(kind);
+  const [status, userId, parentId]: unknown[] = Array.isArray(parts) ? parts : [];
+  const textOf = (value: unknown): string | undefined => (typeof value === "string" ? value : undefined);
+  return { status: textOf(status) ?? "", userId: textOf(userId), parentId: textOf(parentId) };
+}
+
+const PLACE =
+  /^(\S+) (\d+) ([\da-f]{16}) ([\da-f]{16}) (\S+) (\["(?:[^"\\]|\\.)*"(?:,(?:null|"(?:[^"\\]|\\.)*")){0,2}\])$/;
 
 /** The place that {@link encodePlace} made `text` of; `undefined` for any other text. */
 export function decodePlace(text: string): Place | undefined {
-  const end = text.indexOf(" ");
-  if (end < 0) return undefined;
-  try {
-    const rest = decodeValue(text.slice(end + 1));
-    return isPlace(rest) ? { ...rest, token: text.slice(0, end) } : undefined;
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
-}
-
-function isPlace(value: unknown): value is Omit<Place, "token"> {
-  return typeof value === "object" && value !== null && "updatedAt" in value && "createdAt" in value;
+  const [, token = "", version, created = "", updated = "", expires, kind = ""] = PLACE.exec(text) ?? [];
+  if (token === "") return undefined;
+  return {
+    token,
+    version: Number(version),
+    created,
+    updated,
+    expires: expires === "-" ? undefined : expires,
+    kind,
+  };
 }
 
 /** Sorts by time, then id, then tail. */
@@ -151,7 +184,12 @@ export function memberOf(at: number, id: string, tail: string): string {
 
 /** What the members of one id at one time begin with. */
 export function prefixOf(at: number, id: string): string {
-  return `${timeKey(at)}${id.replaceAll("\0", "\0\x01")}${END_OF_ID}`;
+  return `${timeKey(at)}${idPart(id)}`;
+}
+
+/** How an id stands in a member. */
+export function idPart(id: string): string {
+  return `${id.replaceAll("\0", "\0\x01")}${END_OF_ID}`;
 }
 
 export interface Member {
@@ -171,13 +209,18 @@ export function parseMember(member: string): Member {
 }
 
 const TIME_LENGTH = 16;
-const SIGN = 1n << 63n;
+const bits = new DataView(new ArrayBuffer(8));
 
 /** A number as 16 hexadecimal digits that sort as it does: IEEE 754, the sign turned round. */
-export function timeKey(at: number, steps = 0n): string {
-  const view = new DataView(new ArrayBuffer(8));
-  view.setFloat64(0, at === 0 ? 0 : at);
-  const bits = view.getBigUint64(0);
-  const sortable = bits & SIGN ? BigInt.asUintN(64, ~bits) : bits | SIGN;
-  return (sortable + steps).toString(16).padStart(TIME_LENGTH, "0");
+export function timeKey(at: number, steps = 0): string {
+  bits.setFloat64(0, at === 0 ? 0 : at);
+  const [high, low] = [bits.getUint32(0), bits.getUint32(4)];
+  const isNegative = high >= 2 ** 31;
+  const sortableLow = (isNegative ? ~low >>> 0 : low) + steps;
+  const sortableHigh = (isNegative ? ~high >>> 0 : high + 2 ** 31) + Math.floor(sortableLow / 2 ** 32);
+  return `${hex(sortableHigh)}${hex(sortableLow % 2 ** 32)}`;
+}
+
+function hex(number: number): string {
+  return number.toString(16).padStart(8, "0");
 }

@@ -28,20 +28,30 @@ export async function listPage(
 ): Promise<Page<SessionRecord>> {
   const before = decodeCursor(query, space.path);
   const found: SessionRecord[] = [];
-  for await (const record of walk(engine, space, query, before, query.limit + 1)) {
-    found.push(record);
+  for await (const records of steps(engine, space, query, before, query.limit + 1)) {
+    found.push(...records);
     if (found.length > query.limit) break;
   }
   found.sort((a, b) => newestFirst(a, b, query.order));
   const items = found.slice(0, query.limit);
   const last = items.at(-1);
   if (found.length <= query.limit || !last) return { items };
-  const keyset = { at: orderTime(last, query.order), id: last.id };
-  return { items, cursor: encodeCursor(query, keyset, space.path) };
+  return {
+    items,
+    // Hashing the query costs as much as checking a few rows, and most callers want the first page only.
+    get cursor() {
+      return encodeCursor(query, { at: orderTime(last, query.order), id: last.id }, space.path);
+    },
+  };
+}
+
+/** The records that match, newest first, each once. */
+export async function* walk(engine: Engine, space: Space, query: StoreQuery): AsyncGenerator<SessionRecord> {
+  for await (const records of steps(engine, space, query)) yield* records;
 }
 
 /**
- * The records that match, newest first, each once.
+ * The records that match, newest first, each once; those of one step together.
  *
  * A session that is committed to between the reading of its row and that of its record has moved up; a walk that began
  * at the top still gives it, if out of place, since it was there before and after.
@@ -49,32 +59,34 @@ export async function listPage(
  * @param before where to go on.
  * @param atOnce how many the caller will take, if all match.
  */
-export async function* walk(
+async function* steps(
   engine: Engine,
   space: Space,
   query: StoreQuery,
   before?: Keyset,
   atOnce = WALK_AT_ONCE,
-): AsyncGenerator<SessionRecord> {
+): AsyncGenerator<readonly SessionRecord[]> {
   const key = space.keys.index(query);
   const lowest = lowestMember(query);
   const seen = new Set<string>();
   let highest = highestMember(query, before);
   let count = Math.min(atOnce, WALK_AT_ONCE);
   for (;;) {
-    const rows = await fetchRows(engine, space, { key, highest, lowest, count }, query.order === "updated");
+    const rows = await fetchRows(engine, space, { key, highest, lowest, count });
+    const found: SessionRecord[] = [];
     const dead: Row[] = [];
     for (const { member, row, current } of rows) {
       const isNow = isConfirmed(row, current, query.order);
       if (isNow || (current && !before && isAbove(current.record, row, query))) {
         if (current && !seen.has(row.id) && matches(current.record, query)) {
           seen.add(row.id);
-          yield current.record;
+          found.push(current.record);
         }
       }
       if (!isNow && isDead(engine, row.tail)) dead.push({ key, member });
     }
-    await dropRows(engine, dead);
+    if (dead.length > 0) await dropRows(engine, dead);
+    if (found.length > 0) yield found;
     if (rows.length < count) return;
     highest = `(${rows.at(-1)?.member ?? ""}`;
     count = WALK_AT_ONCE;
@@ -104,5 +116,5 @@ function highestMember({ order, updatedBefore }: StoreQuery, before: Keyset | un
 }
 
 function lowestMember({ order, updatedAfter }: StoreQuery): string {
-  return order === "updated" && updatedAfter !== undefined ? `[${timeKey(updatedAfter, 1n)}` : "-";
+  return order === "updated" && updatedAfter !== undefined ? `[${timeKey(updatedAfter, 1)}` : "-";
 }

@@ -22,7 +22,9 @@ const CLOCKS_MS = 1000;
 /** Whether there was anything. Atomic on one server; in a Cluster the rows go after the session. */
 export async function removeSession(engine: Engine, space: Space, id: string): Promise<boolean> {
   const key = space.keys.session(id).record;
-  let place = toText(await ask(engine.connection, command("HGET", key, "p"), id));
+  const value = toText(await ask(engine.connection, command("GET", key), id));
+  // What can't be read is removed all the same.
+  let place = value.slice(0, Math.max(0, value.indexOf("\n")));
   for (;;) {
     const work = () => removeAt(engine, space, id, place, "");
     const written = [{ sessionId: id, keys: [key] }] as const;
@@ -81,7 +83,7 @@ async function sweepStep(
   { nowMs, limit, lowest, swept }: { nowMs: number; limit: number; lowest: string; swept: string[] },
 ): Promise<string | undefined> {
   const key = space.keys.expiries;
-  const range = [lowest, `(${timeKey(nowMs, 1n)}`, "LIMIT", "0", String(SWEEP_AT_ONCE)];
+  const range = [lowest, `(${timeKey(nowMs, 1)}`, "LIMIT", "0", String(SWEEP_AT_ONCE)];
   const members = toList(await ask(engine.connection, command("ZRANGEBYLEX", key, ...range))).map(toText);
   const rows = members.map(parseMember);
   const fetched = await fetchRecords(
