@@ -22,6 +22,7 @@ END
 $$;
 GRANT SELECT, INSERT, UPDATE, DELETE ON holdfast_sessions TO holdfast_tenant;
 GRANT SELECT, INSERT ON holdfast_entries, holdfast_search TO holdfast_tenant;
+GRANT SELECT, INSERT, UPDATE, DELETE ON holdfast_search_pending TO holdfast_tenant;
 GRANT SELECT, INSERT, UPDATE ON holdfast_meta TO holdfast_tenant;
 GRANT SELECT ON holdfast_tenants TO holdfast_tenant;
 
@@ -29,6 +30,7 @@ ALTER TABLE holdfast_tenants ENABLE ROW LEVEL SECURITY;
 ALTER TABLE holdfast_sessions ENABLE ROW LEVEL SECURITY;
 ALTER TABLE holdfast_entries ENABLE ROW LEVEL SECURITY;
 ALTER TABLE holdfast_search ENABLE ROW LEVEL SECURITY;
+ALTER TABLE holdfast_search_pending ENABLE ROW LEVEL SECURITY;
 ALTER TABLE holdfast_meta ENABLE ROW LEVEL SECURITY;
 
 DROP POLICY IF EXISTS holdfast_own ON holdfast_tenants;
@@ -55,6 +57,11 @@ DROP POLICY IF EXISTS holdfast_add ON holdfast_search;
 CREATE POLICY holdfast_read ON holdfast_search FOR SELECT
   USING (EXISTS (SELECT FROM holdfast_sessions AS s WHERE s.key = session_key));
 CREATE POLICY holdfast_add ON holdfast_search FOR INSERT WITH CHECK (holdfast_is_own(session_key));
+
+-- A search takes from here what it adds to the search index.
+DROP POLICY IF EXISTS holdfast_own ON holdfast_search_pending;
+CREATE POLICY holdfast_own ON holdfast_search_pending
+  USING (EXISTS (SELECT FROM holdfast_sessions AS s WHERE s.key = session_key)) WITH CHECK (holdfast_is_own(session_key));
 
 -- A tenant may say that it watches, and nothing else.
 DROP POLICY IF EXISTS holdfast_read ON holdfast_meta;

@@ -84,8 +84,8 @@ const MAX_ENTRY_BYTES = 32 * 1024 * 1024;
 
 /**
  * Keeps sessions in PostgreSQL 13 or later. A batch of commits is one statement, so nothing is held between statements:
- * no session state, no named prepared statement, no lock. It works behind PgBouncer in transaction mode. While sessions
- * are watched, one connection more listens.
+ * no session state, no lock, and no name of a statement that it could not do without. It works behind PgBouncer in
+ * transaction mode. While sessions are watched, one connection more listens.
  *
  * Nothing is opened before the first call. `remove` deletes rows; PostgreSQL keeps dead rows until VACUUM, and its
  * write-ahead log and backups as long as they are kept.

@@ -396,7 +396,7 @@ if (server) {
       expect(refused.message).toContain("no Holdfast tables");
       expect((await store.migrate()).from).toBe(0);
       expect(await store.find(["a"])).toEqual([undefined]);
-      await pool.query(`DROP TABLE "${schema}".holdfast_search`);
+      await pool.query(`DROP TABLE "${schema}".holdfast_search, "${schema}".holdfast_search_pending`);
       await rejects(
         () => begin(store, { id: "a" }, say("x")),
         "MIGRATION_REQUIRED",

@@ -11,6 +11,7 @@ import { inputSql, inputValues } from "./batch-rows.ts";
 import { ADDED, CHANGED, castOf, keysOf } from "./columns.ts";
 import type { Connection } from "./connection.ts";
 import { NAME } from "./errors.ts";
+import { pendingTable } from "./search-index.ts";
 
 const { number } = rowReader(NAME);
 
@@ -18,7 +19,7 @@ const { number } = rowReader(NAME);
 export type BatchAdvancer = (namespace: string, commits: readonly EncodedCommit[]) => Promise<Set<number>>;
 
 export function createBatchAdvancer(connection: Connection, tables: Tables): BatchAdvancer {
-  const { sessions, entries, search, columns } = tables;
+  const { sessions, entries, columns } = tables;
   const s = aliased("s", columns.sessions);
   const change = keysOf(CHANGED).map((name) => `${columns.sessions[name]} = i.${name}${castOf(name)}`);
   const added = keysOf(ADDED);
@@ -43,17 +44,16 @@ written AS (
   INSERT INTO ${entries} (${listed(columns.entries, "session_key", ...added)})
   SELECT d.key, ${read} FROM added AS a JOIN advanced AS d ON d.ord = a.ord
 ),
-indexed AS (
-  INSERT INTO ${search} (session_key, seq, at, words)
-  SELECT d.key, a.seq, a.at, array_to_tsvector(string_to_array(a.words, ' '))
-  FROM added AS a JOIN advanced AS d ON d.ord = a.ord WHERE a.words IS NOT NULL
+noted AS (
+  INSERT INTO ${pendingTable(tables)} (session_key, seq)
+  SELECT d.key, a.seq FROM added AS a JOIN advanced AS d ON d.ord = a.ord WHERE a.searched
 )
 SELECT ord FROM advanced`;
   return async (namespace, commits) => {
     const isUsual = commits.every(({ commit, ids }) => commit.expectedVersion > 0 && ids.length === 0);
     if (!isUsual) return new Set();
     const values = inputValues(namespace, commits);
-    const rows = await connection.query(`WITH ${inputSql(commits)},${rest}`, values);
+    const rows = await connection.query(`WITH ${inputSql(commits)},${rest}`, values, true);
     return new Set(rows.map((row) => number(row, "ord")));
   };
 }

@@ -9,6 +9,7 @@ import type { EncodedCommit } from "../sql/encode.ts";
 import type { Tables } from "../sql/tables.ts";
 import { ADDED, addedOf, CHANGED, changedOf, keysOf } from "./columns.ts";
 import type { Connection } from "./connection.ts";
+import { pendingTable } from "./search-index.ts";
 import type { SqlValue } from "./values.ts";
 import { arrayText, storedText } from "./values.ts";
 
@@ -21,7 +22,8 @@ type Bind = (value: string | number | null, type: string) => string;
 export type Advancer = (namespace: string, encoded: EncodedCommit) => Promise<boolean>;
 
 export function createAdvancer(connection: Connection, tables: Tables): Advancer {
-  const { sessions, entries, search, columns } = tables;
+  const { sessions, entries, columns } = tables;
+  const pending = pendingTable(tables);
   const s = aliased("s", columns.sessions);
   const e = aliased("e", columns.entries);
   const filled = listed(columns.entries, "session_key", ...keysOf(ADDED));
@@ -37,23 +39,23 @@ export function createAdvancer(connection: Connection, tables: Tables): Advancer
       commit.expectedVersion === 0 ? creation(namespace, encoded, bind) : update(namespace, encoded, bind);
     const added = encoded.entries.map(addedOf);
     const rows = added.map((entry) => keysOf(ADDED).map((column) => bind(entry[column], ADDED[column])));
-    const words = added.flatMap((entry) =>
-      entry.words === null
-        ? []
-        : [[bind(entry.seq, "bigint"), bind(entry.at, "double precision"), bind(entry.words, "text")]],
-    );
+    const searched = added.flatMap(({ seq, searched }) => (searched === "t" ? [[bind(seq, "bigint")]] : []));
     const tuples = (lines: readonly string[][]): string =>
       lines.map((line) => `(${line.join(", ")})`).join(", ");
     const parts = [
       `hit AS (${hit} RETURNING ${s.key} AS key)`,
       `written AS (INSERT INTO ${entries} (${filled}) SELECT h.key, a.* FROM hit AS h CROSS JOIN (VALUES ${tuples(rows)}) AS a)`,
     ];
-    if (words.length > 0) {
+    if (searched.length > 0) {
       parts.push(
-        `indexed AS (INSERT INTO ${search} (session_key, seq, at, words) SELECT h.key, a.seq, a.at, array_to_tsvector(string_to_array(a.words, ' ')) FROM hit AS h CROSS JOIN (VALUES ${tuples(words)}) AS a(seq, at, words))`,
+        `noted AS (INSERT INTO ${pending} (session_key, seq) SELECT h.key, a.seq FROM hit AS h CROSS JOIN (VALUES ${tuples(searched)}) AS a(seq))`,
       );
     }
-    const found = await connection.query(`WITH ${parts.join(", ")} SELECT key::text AS key FROM hit`, values);
+    const found = await connection.query(
+      `WITH ${parts.join(", ")} SELECT key::text AS key FROM hit`,
+      values,
+      true,
+    );
     return found.length > 0;
   };
 

@@ -17,7 +17,7 @@ const SESSION_FIELDS = {
   ...CHANGED,
   metadata: "text",
 } as const;
-const ENTRY_FIELDS = { ord: "int", ...ADDED, words: "text" } as const;
+const ENTRY_FIELDS = { ord: "int", ...ADDED, searched: "bool" } as const;
 
 type RowOf<F> = { readonly [K in keyof F]: string | number | null };
 
@@ -31,13 +31,17 @@ export function inputValues(namespace: string, commits: readonly EncodedCommit[]
 }
 
 /**
- * The namespace is `$1`, and these are `input`, a row a session, and `added`, a row an entry. The counts are for the
- * planner, which would expect other numbers of rows and read whole tables for them.
+ * The namespace is `$1`, and these are `input`, a row a session, and `added`, a row an entry. The limits are for the
+ * planner, which would expect other numbers of rows and read whole tables for them; powers of two, so that there are few texts.
  */
 export function inputSql(commits: readonly EncodedCommit[]): string {
   const added = commits.reduce((sum, { entries }) => sum + entries.length, 0);
-  return `input AS MATERIALIZED (SELECT * FROM ${SESSION_ROWS} LIMIT ${commits.length}),
-added AS MATERIALIZED (SELECT * FROM ${ENTRY_ROWS} LIMIT ${added})`;
+  return `input AS MATERIALIZED (SELECT * FROM ${SESSION_ROWS} LIMIT ${limitFor(commits.length)}),
+added AS MATERIALIZED (SELECT * FROM ${ENTRY_ROWS} LIMIT ${limitFor(added)})`;
+}
+
+function limitFor(count: number): number {
+  return 2 ** Math.ceil(Math.log2(Math.max(1, count)));
 }
 
 const SESSION_ROWS = rowsSql(SESSION_FIELDS, 2);
@@ -56,7 +60,11 @@ function entriesIn(commits: readonly EncodedCommit[]): RowOf<typeof ENTRY_FIELDS
 }
 
 function columnsOf<F extends object>(fields: F, rows: readonly RowOf<F>[]): string[] {
-  return keysOf(fields).map((field) => arrayText(rows.map((row) => row[field])));
+  return keysOf(fields).map((field) => {
+    const values = rows.map((row) => row[field]);
+    // Beside longer ones, an array stands for as many nulls as it lacks.
+    return values.every((value) => value === null) ? "{}" : arrayText(values);
+  });
 }
 
 /** The rows whose columns are the parameters from number `first` on. */

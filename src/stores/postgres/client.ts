@@ -8,6 +8,7 @@ import { inTurn } from "../in-turn.ts";
 import type { Row } from "../sql/rows.ts";
 import { isRow } from "../sql/rows.ts";
 import { codeOf, NAME } from "./errors.ts";
+import { createKeeping } from "./kept.ts";
 import type { SqlValue } from "./values.ts";
 
 export { inTurn };
@@ -41,8 +42,12 @@ export interface Executor {
   readonly isShared: boolean;
   /** What must not be in a message. */
   readonly secrets: readonly string[];
-  /** Runs one statement, unnamed, with `values` bound. */
-  query(text: string, values: SqlValue[]): Promise<Row[]>;
+  /**
+   * Runs one statement with `values` bound.
+   *
+   * @param isKept whether it may be kept under a name, see `kept.ts`: one of few texts, whose plan is the same for all values.
+   */
+  query(text: string, values: SqlValue[], isKept?: boolean): Promise<Row[]>;
   /** Runs several statements as one transaction; the rows of each. */
   script(text: string): Promise<Row[][]>;
   /** Closes what the store made itself. */
@@ -68,8 +73,8 @@ export function executorOf(client: PostgresClient): Executor {
 /** A pool of pg's own, made at the first call. */
 export function executorAt(url: string): Executor {
   checkUrl("url", url);
-  let opening: Promise<OwnPool> | undefined;
-  const open = (): Promise<OwnPool> => {
+  let opening: Promise<Executor> | undefined;
+  const open = (): Promise<Executor> => {
     opening ??= openPool(url).catch((error: unknown) => {
       opening = undefined;
       throw error;
@@ -80,10 +85,10 @@ export function executorAt(url: string): Executor {
     durability: "disk",
     isShared: true,
     secrets: secretsIn(url),
-    query: async (text, values) => rowsOf(await (await open()).query(text, values)),
-    script: async (text) => resultsOf(await (await open()).query(text)),
+    query: async (text, values, isKept) => (await open()).query(text, values, isKept),
+    script: async (text) => (await open()).script(text),
     async close() {
-      await (await opening)?.end();
+      await (await opening)?.close();
       opening = undefined;
     },
   };
@@ -95,18 +100,27 @@ export function checkUrl(option: string, url: unknown): void {
   throw invalidArgument(`${option} must begin with postgres:// or postgresql://`);
 }
 
+interface NamingPool {
+  query(statement: { name: string; text: string; values: SqlValue[] }): Promise<unknown>;
+}
+
 interface OwnPool extends PgClient {
   on(event: "error", listener: (error: unknown) => void): unknown;
   end(): Promise<unknown>;
 }
 
-async function openPool(url: string): Promise<OwnPool> {
+async function openPool(url: string): Promise<Executor> {
   const Pool = await findInPg("Pool");
   const pool: unknown = new Pool({ connectionString: url, application_name: "holdfast", keepAlive: true });
   if (!isOwnPool(pool)) throw notInstalled();
   // A connection that is lost while nobody uses it: the pool opens another one for the next statement.
   pool.on("error", () => undefined);
-  return pool;
+  return {
+    ...overPg(pool),
+    async close() {
+      await pool.end();
+    },
+  };
 }
 
 /** A class of the package pg. */
@@ -153,9 +167,15 @@ function decoded(text: string | undefined): string | undefined {
 function overPg(client: PgClient): Executor {
   // A Client runs one query at a time, and pg 9 will refuse another one meanwhile; a Pool has a client for each.
   const call = isPool(client) ? (work: Work) => work() : inTurn();
+  // On a Client a transaction of its owner's may be open, which a name that is lost would undo.
+  const keeping = isNaming(client) ? createKeeping() : undefined;
   return {
     ...SERVER,
-    query: async (text, values) => rowsOf(await call(() => client.query(text, values))),
+    async query(text, values, isKept = false) {
+      const plain = (): Promise<unknown> => call(() => client.query(text, values));
+      if (!isKept || !keeping || !isNaming(client)) return rowsOf(await plain());
+      return rowsOf(await keeping(text, (name) => client.query({ name, text, values }), plain));
+    },
     script: async (text) => resultsOf(await call(() => client.query(text))),
   };
 }
@@ -176,6 +196,7 @@ function overPglite(client: PgliteClient): Executor {
 function overPostgresJs(sql: PostgresJsClient): Executor {
   return {
     ...SERVER,
+    // A name that a pooler lost leaves it waiting for an answer, so there is none.
     query: async (text, values) => rowsOf({ rows: await sql.unsafe(text, values, { prepare: false }) }),
     // Without parameters it takes the simple protocol, which takes several statements.
     async script(text) {
@@ -226,6 +247,11 @@ export function isPglite(value: unknown): value is PgliteClient {
 
 export function isPg(value: unknown): value is PgClient {
   return hasFunction(value, "query");
+}
+
+/** A Pool of pg itself, not one that only has its methods. */
+function isNaming(value: object): value is NamingPool {
+  return isPool(value) && hasFunction(value, "Client");
 }
 
 export function isPool(value: object): boolean {

@@ -2,8 +2,8 @@
  * @module
  * What a commit writes: the columns of a session that it may change, and those of an entry, with their types.
  */
+import { searchText } from "../../log/text.ts";
 import type { EncodedCommit, EncodedEntry } from "../sql/encode.ts";
-import { indexWords } from "./search-words.ts";
 import { arrayText, metadataTokens, storedOrNull, storedText } from "./values.ts";
 
 export const CHANGED = {
@@ -53,13 +53,13 @@ export function changedOf({ commit, record }: EncodedCommit): Record<keyof typeo
   };
 }
 
-/** Also the words that the index holds of the entry. */
+/** Also whether a search can find the entry. */
 export function addedOf({
   entry,
   id,
   text,
   data,
-}: EncodedEntry): Record<keyof typeof ADDED | "words", Value> {
+}: EncodedEntry): Record<keyof typeof ADDED | "searched", Value> {
   return {
     seq: entry.seq,
     at: entry.at,
@@ -68,7 +68,7 @@ export function addedOf({
     commit_id: storedOrNull(entry.commit),
     text,
     data,
-    words: indexWords(entry),
+    searched: searchText(entry) === undefined ? "f" : "t",
   };
 }
 

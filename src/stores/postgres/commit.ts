@@ -27,6 +27,7 @@ import { inputSql, inputValues } from "./batch-rows.ts";
 import { ADDED, CHANGED, castOf, keysOf } from "./columns.ts";
 import type { Connection } from "./connection.ts";
 import { NAME } from "./errors.ts";
+import { pendingTable } from "./search-index.ts";
 import { arrayText, storedText, textOf } from "./values.ts";
 
 export type Committer = (namespace: string, commits: readonly EncodedCommit[]) => Promise<CommitOutcome[]>;
@@ -187,7 +188,8 @@ function unsettled(sessionId: string): HoldfastError {
  *
  * Answers with a row a commit. `stale`: the session moved on while the statement waited for its row.
  */
-function commitSql({ sessions, entries, search, columns }: Tables): string {
+function commitSql(tables: Tables): string {
+  const { sessions, entries, columns } = tables;
   const s = aliased("s", columns.sessions);
   const e = aliased("e", columns.entries);
   const changed = keysOf(CHANGED);
@@ -236,10 +238,9 @@ written AS (
   INSERT INTO ${entries} (${listed(columns.entries, "session_key", ...append)})
   SELECT d.key, ${append.map((column) => `a.${column}`).join(", ")} FROM added AS a JOIN done AS d ON d.ord = a.ord
 ),
-indexed AS (
-  INSERT INTO ${search} (session_key, seq, at, words)
-  SELECT d.key, a.seq, a.at, array_to_tsvector(string_to_array(a.words, ' '))
-  FROM added AS a JOIN done AS d ON d.ord = a.ord WHERE a.words IS NOT NULL
+noted AS (
+  INSERT INTO ${pendingTable(tables)} (session_key, seq)
+  SELECT d.key, a.seq FROM added AS a JOIN done AS d ON d.ord = a.ord WHERE a.searched
 )
 SELECT i.ord, d.key IS NOT NULL AS committed, k.id AS id, k.seq AS seq,
   CASE WHEN d.key IS NULL THEN l.record END AS record,

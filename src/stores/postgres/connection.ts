@@ -16,7 +16,7 @@ import type { SqlValue } from "./values.ts";
 
 export interface Connection {
   /** Runs one statement with `values` bound, once the schema is there. */
-  query(sql: string, values: SqlValue[]): Promise<Row[]>;
+  query(sql: string, values: SqlValue[], isKept?: boolean): Promise<Row[]>;
   migrate(): Promise<MigrationReport>;
   ping(): Promise<void>;
   close(): Promise<void>;
@@ -66,9 +66,9 @@ export function createConnection(
   };
 
   return {
-    async query(sql, values) {
+    async query(sql, values, isKept) {
       await ready();
-      return run(() => executor.query(sql, values));
+      return run(() => executor.query(sql, values, isKept));
     },
     migrate: () => run(() => bringUpToDate(true)),
     async ping() {

@@ -60,7 +60,7 @@ export function createReader(connection: Connection, tables: Tables): Reader {
   return {
     async find(namespace, ids) {
       const stored = arrayText([...new Set(ids)].map(storedText));
-      const rows = await connection.query(findRecords, [namespace, stored]);
+      const rows = await connection.query(findRecords, [namespace, stored], true);
       const records = new Map<string, SessionRecord>();
       for (const row of rows) {
         const id = textOf(text(row, "id"));
@@ -81,6 +81,7 @@ export function createReader(connection: Connection, tables: Tables): Reader {
           bigintText(limit),
           ...(types ? [arrayText(types.map(storedText))] : []),
         ],
+        true,
       );
       return rows.map((row) => toEntry(row, id));
     },

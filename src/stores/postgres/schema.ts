@@ -12,6 +12,7 @@ import type { Tables } from "../sql/tables.ts";
 import { tooNew } from "../sql/versions.ts";
 import type { Executor } from "./client.ts";
 import { NAME } from "./errors.ts";
+import { pendingTable } from "./search-index.ts";
 
 export const SCHEMA_VERSION = 1;
 
@@ -36,6 +37,7 @@ function columnsOf({ sessions, entries }: Tables["columnNames"]) {
  *   row, which the removal's own statement would not.
  * - Only callers' ids are indexed, by a partial index.
  * - What is searched is a table of its own, with the time that hits are ordered by, so that only a page of entries is read.
+ *   Beside it stand the places of entries that are not in it yet.
  * - The view puts U+FFFD in place of NUL and halves of surrogate pairs, which PostgreSQL refuses to read in JSON.
  */
 function firstVersion(tables: Tables): string {
@@ -89,6 +91,7 @@ CREATE TABLE ${search} (
   PRIMARY KEY (session_key, seq)
 );
 CREATE INDEX ${index(names.search, "words")} ON ${search} USING gin (words);
+CREATE TABLE ${pendingTable(tables)} (session_key bigint NOT NULL, seq bigint NOT NULL);
 ${messagesView(tables)}`;
 }
 

@@ -13,7 +13,7 @@ const MAX_WORD_LENGTH = 64;
 /** A `tsvector` takes 1 MB, and a character at most 4 bytes. */
 const MAX_CHARACTERS = 200_000;
 /** Stands for an entry of more words than can be indexed, which is a candidate for every search. No word is this. */
-const ANY_WORD = "*";
+export const ANY_WORD = "*";
 /** The longest words of a search are looked up. */
 const MAX_TERMS = 32;
 

@@ -1,6 +1,6 @@
 /**
  * @module
- * Search: the index names candidates, newest first, and their text decides.
+ * Search: the index names candidates, newest first, and so are entries that are not in it yet; their text decides.
  */
 import { positionalId } from "../../log/entry.ts";
 import { searchText } from "../../log/text.ts";
@@ -15,6 +15,7 @@ import type { Connection } from "./connection.ts";
 import { entryColumns, toEntry } from "./entries.ts";
 import { NAME } from "./errors.ts";
 import { filterIn, statusesIn } from "./lists.ts";
+import { createSearchIndex, pendingTable } from "./search-index.ts";
 import { wordsQuery } from "./search-words.ts";
 import { arrayText, numbered, textOf } from "./values.ts";
 
@@ -24,10 +25,14 @@ export type Searcher = (namespace: string, words: string, query: StoreQuery) => 
 
 export function createSearcher(connection: Connection, tables: Tables): Searcher {
   const { sessions, entries, search, columns } = tables;
+  const index = createSearchIndex(connection, tables);
   const s = aliased("s", columns.sessions);
   const e = aliased("e", columns.entries);
+  // LATERAL has the planner look each entry up.
+  const noted = `SELECT p.session_key, p.seq, n.at FROM ${pendingTable(tables)} AS p CROSS JOIN LATERAL (SELECT ${e.at} AS at FROM ${entries} AS e WHERE ${e.session_key} = p.session_key AND ${e.seq} = p.seq LIMIT 1) AS n`;
+  const found = `SELECT w.session_key, w.seq, w.at FROM ${search} AS w WHERE w.words @@ $2::text::tsquery UNION ALL ${noted}`;
   const pageSql = (filter: string): string =>
-    `WITH page AS MATERIALIZED (SELECT f.session_key, f.seq, f.at FROM ${search} AS f JOIN ${sessions} AS s ON ${s.key} = f.session_key WHERE ${s.namespace} = $1::text AND f.words @@ $2::text::tsquery AND ${s.status} = ANY ($3::text::text[])${filter} ORDER BY ${order("f")} LIMIT $4::text::bigint) SELECT ${entryColumns(e)}, ${s.key}::text AS key, ${s.id} AS session, ${s.record} AS record FROM page AS p JOIN ${sessions} AS s ON ${s.key} = p.session_key JOIN ${entries} AS e ON ${e.session_key} = p.session_key AND ${e.seq} = p.seq ORDER BY ${order("p")}`;
+    `WITH page AS MATERIALIZED (SELECT f.session_key, f.seq, f.at FROM (${found}) AS f JOIN ${sessions} AS s ON ${s.key} = f.session_key WHERE ${s.namespace} = $1::text AND ${s.status} = ANY ($3::text::text[])${filter} ORDER BY ${order("f")} LIMIT $4::text::bigint) SELECT ${entryColumns(e)}, ${s.key}::text AS key, ${s.id} AS session, ${s.record} AS record FROM page AS p JOIN ${sessions} AS s ON ${s.key} = p.session_key JOIN ${entries} AS e ON ${e.session_key} = p.session_key AND ${e.seq} = p.seq ORDER BY ${order("p")}`;
   const findId = `SELECT ${e.id} AS id FROM ${entries} AS e WHERE ${e.session_key} = $1::text::bigint AND ${e.seq} = $2::text::bigint`;
 
   const candidates = async (
@@ -74,8 +79,10 @@ export function createSearcher(connection: Connection, tables: Tables): Searcher
     return id === null ? positionalId(seq) : textOf(id);
   };
 
-  return (namespace, words, query) =>
-    hitsAmong({ find: (...asked) => candidates(namespace, ...asked), idAt }, namespace, words, query);
+  return async (namespace, words, query) => {
+    await index.catchUp();
+    return hitsAmong({ find: (...asked) => candidates(namespace, ...asked), idAt }, namespace, words, query);
+  };
 }
 
 function order(table: string): string {
