@@ -196,7 +196,7 @@ function overPglite(client: PgliteClient): Executor {
 function overPostgresJs(sql: PostgresJsClient): Executor {
   return {
     ...SERVER,
-    // A name that a pooler lost leaves it waiting for an answer, so there is none.
+    // Not under names: behind PgBouncer in transaction mode its statements failed with them.
     query: async (text, values) => rowsOf({ rows: await sql.unsafe(text, values, { prepare: false }) }),
     // Without parameters it takes the simple protocol, which takes several statements.
     async script(text) {
