@@ -76,8 +76,18 @@ export function createObserver({ source, tracer, isActive, measure }: ObserverOp
     const ended = waiting;
     waiting = [];
     const offsetMs = Date.now() - performance.now();
-    for (const one of ended) attempt(() => spanOf(tracer, one, offsetMs));
-    for (const one of ended) attempt(() => measure(one));
+    each(ended, (one) => spanOf(tracer, one, offsetMs));
+    each(ended, measure);
+  }
+
+  function each(ended: readonly Ended[], record: (one: Ended) => void): void {
+    for (const one of ended) {
+      try {
+        record(one);
+      } catch (error) {
+        source.tell(error);
+      }
+    }
   }
 
   function add(ended: Ended): void {
@@ -149,16 +159,13 @@ function spanOf(
   offsetMs: number,
 ): void {
   if (!place) return;
-  const span = tracer.startSpan(
-    operation.spanName,
-    {
-      kind: CLIENT,
-      attributes: operation.spanAttributes,
-      startTime: hrTime(offsetMs + startedAt),
-      ...(place.ended && rootLinked(place.ended)),
-    },
-    place.context,
-  );
+  const setup: SpanSetup = {
+    kind: CLIENT,
+    attributes: operation.spanAttributes,
+    startTime: hrTime(offsetMs + startedAt),
+  };
+  if (place.ended) Object.assign(setup, rootLinked(place.ended));
+  const span = tracer.startSpan(operation.spanName, setup, place.context);
   try {
     if (facts && span.isRecording()) tell(span, facts);
     if (error !== undefined) fail(span, error);
@@ -222,8 +229,8 @@ function tell(span: Span, facts: Facts): void {
   if (conflicts) span.setAttribute("holdfast.conflicts", conflicts);
   if (duplicates) span.setAttribute("holdfast.duplicates", duplicates);
   if (returned !== undefined) span.setAttribute("db.response.returned_rows", returned);
-  const [id] = ids ?? [];
-  if (ids && id !== undefined) span.setAttribute("holdfast.session.id", ids.length === 1 ? id : [...ids]);
+  if (ids && ids.length > 0)
+    span.setAttribute("holdfast.session.id", ids.length === 1 ? ids.join() : [...ids]);
   if (isDegraded) span.setAttribute("holdfast.degraded", true);
 }
 
