@@ -187,6 +187,28 @@ describe.skipIf(missing !== undefined && process.env.HOLDFAST_REQUIRE !== "all")
     expect(seen.filter((name) => /^(keys|.?scan|randomkey|sort.*)$/.test(name))).toEqual([]);
   });
 
+  test("a batch is one call for 64 sessions, and more where that would be a large one", async () => {
+    const store = await fresh();
+    const calls = async (): Promise<number> => {
+      const stats = await withRaw(server, (raw) => raw.info("commandstats"));
+      const counts = [...stats.matchAll(/^cmdstat_eval(?:sha)?:calls=(\d+)/gm)];
+      return counts.reduce((sum, [, count]) => sum + Number(count), 0);
+    };
+    const write = async (count: number, length: number): Promise<number> => {
+      const sessions = await Promise.all(
+        Array.from({ length: count }, (_, index) => begin(store, { id: `s-${length}-${index}` })),
+      );
+      const before = await calls();
+      const commits = sessions.map((session) => session.next(say("x".repeat(length))));
+      expect(await store.commit(commits)).toEqual(commits.map(() => ({ status: "committed" })));
+      return (await calls()) - before;
+    };
+    expect(await write(64, 10)).toBe(1);
+    expect(await write(65, 20)).toBe(2);
+    // Two of 1.5 MB go together.
+    expect(await write(5, 1_500_000)).toBe(3);
+  });
+
   test("every key of a session has the same time to live after each commit", async () => {
     const times = async (id: string): Promise<number[]> => {
       const { record, entries, ids } = keysOf("holdfast", "").session(id);

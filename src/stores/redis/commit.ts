@@ -24,8 +24,12 @@ import { decodePlace } from "./keys.ts";
 import type { Written } from "./replicas.ts";
 import { NAME, toText } from "./replies.ts";
 
-/** Sessions that one call is for: Redis does nothing else meanwhile. */
+/**
+ * Sessions that one call is for, and characters of what is written, where that is more than one session's: Redis does
+ * nothing else meanwhile, and takes a request of 1 GB at most.
+ */
 const SESSIONS_AT_ONCE = 64;
+const CHARACTERS_AT_ONCE = 4 * 1024 * 1024;
 
 /** What became of one commit: the words of the script's answer, or why there was none. */
 interface Told {
@@ -92,11 +96,10 @@ export async function applyCommits(
  * that one goes on, the next answer is a conflict.
  */
 async function sendGroups(engine: Engine, space: Space, groups: readonly Group[]): Promise<Told[]> {
-  const size = engine.connection.isCluster ? 1 : SESSIONS_AT_ONCE;
   const calls: Call[] = [];
   const sent: Promise<Reply[]>[] = [];
-  for (let start = 0; start < groups.length; start += size) {
-    const call = callOf(engine, space, groups.slice(start, start + size));
+  for (const together of split(groups, engine.connection.isCluster ? 1 : SESSIONS_AT_ONCE)) {
+    const call = callOf(engine, space, together);
     calls.push(call);
     // The server is at work on one while the next one is made.
     sent.push(runScripts(engine.connection, [call]));
@@ -121,6 +124,32 @@ async function sendGroups(engine: Engine, space: Space, groups: readonly Group[]
     }
   }
   return moved.length === 0 ? told : [...told, ...(await sendGroups(engine, space, moved))];
+}
+
+/** The groups in order, so many in one call at most, and no more than it may carry. */
+function split(groups: readonly Group[], most: number): Group[][] {
+  const calls: Group[][] = [];
+  let characters = 0;
+  for (const group of groups) {
+    const length = lengthOf(group);
+    const last = calls.at(-1);
+    characters += length;
+    if (last && last.length < most && characters <= CHARACTERS_AT_ONCE) last.push(group);
+    else {
+      calls.push([group]);
+      characters = length;
+    }
+  }
+  return calls;
+}
+
+function lengthOf({ commits }: Group): number {
+  let length = 0;
+  for (const { recordText, entryArgs } of commits) {
+    length += recordText.length;
+    for (const text of entryArgs) length += text.length;
+  }
+  return length;
 }
 
 interface Results {
