@@ -601,7 +601,7 @@ describe.skipIf(missing !== undefined && process.env.HOLDFAST_REQUIRE !== "all")
     return {
       transport: {
         async request(params, options) {
-          isDead ||= isFatal(params.bulkBody ?? "");
+          isDead ||= isFatal(params.bulkBody?.toString() ?? "");
           if (isDead) throw Object.assign(new Error("the process is gone"), { name: "ConnectionError" });
           return raw.transport.request(params, options);
         },

@@ -6,9 +6,10 @@
  * who knows of only some of them can take the place of another. Whoever meets an end whose session is still there goes on
  * with it: its remover may have crashed.
  */
+
+import { newToken } from "../token.ts";
 import type { CommitDocument, SessionDocument, StoredCommit } from "./driver.ts";
 import type { Space } from "./space.ts";
-import { newToken } from "./space.ts";
 
 type Ended = Pick<SessionDocument, "key" | "life">;
 

@@ -10,9 +10,10 @@ import { searchText } from "../../log/text.ts";
 import { byteLength } from "../../log/values.ts";
 import { callerId, checkSize, decodeEntry, encodeData } from "../../store/codec.ts";
 import type { Commit } from "../../store/store.ts";
+import { newToken } from "../token.ts";
 import type { CommitDocument, EntryPlace, StoredCommit } from "./driver.ts";
 import type { Space } from "./space.ts";
-import { newToken, sessionKey } from "./space.ts";
+import { sessionKey } from "./space.ts";
 
 /** What an engine keeps beside a caller's id. */
 const ID_OVERHEAD_BYTES = 64;

@@ -3,13 +3,13 @@
  * Where commits belong: the base that each builds on, or why it takes no place.
  */
 import type { Commit, CommitOutcome } from "../../store/store.ts";
+import { newToken } from "../token.ts";
 import type { CommitDocument, Reservation } from "./driver.ts";
 import { endSession } from "./end.ts";
 import type { Head } from "./heads.ts";
 import { readHeads } from "./heads.ts";
 import type { Outcomes, Pending, Placed } from "./pending.ts";
 import type { Base, Space } from "./space.ts";
-import { newToken } from "./space.ts";
 
 /**
  * Finds the place of each item, and settles those that have none: they conflict, or were sent before. Creations of what

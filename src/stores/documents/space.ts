@@ -2,7 +2,7 @@
  * @module
  * One namespace as the parts of the store see it, and what is known of its sessions without asking.
  */
-import { createHash, randomBytes } from "node:crypto";
+import { createHash } from "node:crypto";
 import type { StoreCapabilities } from "../../store/store.ts";
 import type { DocumentDriver } from "./driver.ts";
 import type { Late } from "./late.ts";
@@ -70,9 +70,4 @@ export function sessionKey(path: string, id: string): string {
   return createHash("sha256")
     .update(JSON.stringify([path, id]))
     .digest("base64url");
-}
-
-/** A name that nobody else has made: for a life, for an attempt. */
-export function newToken(): string {
-  return randomBytes(16).toString("base64url");
 }

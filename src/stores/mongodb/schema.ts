@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { HoldfastError } from "../../log/errors.ts";
 import { isPlainObject } from "../../log/values.ts";
 import type { MigrationReport } from "../../store/store.ts";
-import { newToken } from "../documents/space.ts";
+import { newToken } from "../token.ts";
 import type { MongodbCollection, MongodbDatabase } from "./client.ts";
 import type { Collections } from "./collections.ts";
 import { insertNew } from "./driver.ts";

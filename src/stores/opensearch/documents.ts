@@ -104,7 +104,7 @@ export function documentsOver(send: Send, mayBeMissing: () => boolean): Document
 
     async write(writes, sending) {
       const written: Written[] = [];
-      let lines: string[] = [];
+      let lines: Buffer[] = [];
       let bytes = 0;
       const flush = async (): Promise<void> => {
         if (lines.length === 0) return;
@@ -112,7 +112,7 @@ export function documentsOver(send: Send, mayBeMissing: () => boolean): Document
           method: "POST",
           path: "/_bulk",
           query: { filter_path: BULK_ANSWER },
-          lines: `${lines.join("\n")}\n`,
+          lines: Buffer.concat(lines, bytes),
           isSentOnce: sending === "once",
         });
         for (const item of listAt(answer, "items")) written.push(writtenOf(item));
@@ -120,11 +120,10 @@ export function documentsOver(send: Send, mayBeMissing: () => boolean): Document
         bytes = 0;
       };
       for (const one of writes) {
-        const text = linesOf(one);
-        const length = text.reduce((sum, line) => sum + Buffer.byteLength(line) + 1, 0);
-        if (bytes + length > MAX_REQUEST_BYTES) await flush();
-        lines.push(...text);
-        bytes += length;
+        const line = Buffer.from(linesOf(one));
+        if (bytes + line.length > MAX_REQUEST_BYTES) await flush();
+        lines.push(line);
+        bytes += line.length;
       }
       await flush();
       return written;
@@ -198,10 +197,10 @@ function isMissingIndex(error: unknown): boolean {
 
 const MISSING_INDEX = "index_not_found_exception";
 
-function linesOf({ action, index, id, at, source }: Write): string[] {
+function linesOf({ action, index, id, at, source }: Write): string {
   const head = { _index: index, _id: id, ...(at && { if_seq_no: at.seqNo, if_primary_term: at.term }) };
   const line = JSON.stringify({ [action]: head });
-  return source ? [line, JSON.stringify(source)] : [line];
+  return source ? `${line}\n${JSON.stringify(source)}\n` : `${line}\n`;
 }
 
 function writtenOf(item: unknown): Written {

@@ -5,8 +5,9 @@
 import type { SessionRecord } from "../../log/record.ts";
 import { callerId, checkSize, encodeData, encodeRecord } from "../../store/codec.ts";
 import type { Commit, StoreCapabilities } from "../../store/store.ts";
+import { newToken } from "../token.ts";
 import type { Engine, ScriptCall, Space } from "./engine.ts";
-import { newToken, scriptOf, sessionKeyList } from "./engine.ts";
+import { scriptOf, sessionKeyList } from "./engine.ts";
 import { entryText } from "./entries.ts";
 import { keptBy, timeArg, ttlOf } from "./inherited.ts";
 import type { Place, SessionKeys } from "./keys.ts";

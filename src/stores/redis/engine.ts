@@ -2,7 +2,7 @@
  * @module
  * What all parts of the store work with: one engine for all namespaces, one space for each.
  */
-import { createHash, randomBytes } from "node:crypto";
+import { createHash } from "node:crypto";
 import type { Connection, RedisCommand, Reply } from "./client.ts";
 import { isUnknownScript, replyValue } from "./client.ts";
 import type { Keys, Place, Row, SessionKeys } from "./keys.ts";
@@ -115,16 +115,6 @@ export function createPlaces(): Places {
       places.delete(key);
     },
   };
-}
-
-/** Of this process, or thread, alone. */
-const OWN = randomBytes(6).toString("base64url");
-let attempts = 0;
-
-/** Tells one attempt to commit from every other; begins with its time, so that old ones can be told. */
-export function newToken(): string {
-  attempts += 1;
-  return `${Date.now().toString(36)}.${OWN}${attempts.toString(36)}`;
 }
 
 /** No attempt lasts as long: after that, what it left is of a crash. */
